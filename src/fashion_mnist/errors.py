@@ -1,0 +1,25 @@
+"""Every error that a user can cause or mend, in one tree.
+
+A message says what was found, what was expected, where, and what to do. A stage prints it as one line
+and exits with code 1; anything outside this tree is a defect of the project and keeps its traceback.
+"""
+
+
+class PipelineError(Exception):
+    """Base of all errors that a stage reports in one line."""
+
+
+class ParamsError(PipelineError):
+    """A parameter file that is missing, malformed, incomplete or senseless."""
+
+
+class DataError(PipelineError):
+    """Data that is damaged, inconsistent or not the data set it is said to be."""
+
+
+class DownloadError(PipelineError):
+    """A source that does not answer or does not hold the files."""
+
+
+class ArtifactError(PipelineError):
+    """A file between stages that is missing, unreadable or unwritable, or does not fit its contract."""
