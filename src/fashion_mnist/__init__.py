@@ -1,0 +1,1 @@
+"""Values in, values out: data, networks, training, metrics, comparison and report, without a path or a clock."""
