@@ -1,0 +1,15 @@
+"""The stages, in the order in which dvc.yaml runs them.
+
+download    the four published files, verified -> data/raw
+normalize   data/raw -> data/normalized/{train,validation,test}, reports/data.json
+train       one network at a time -> models/MODEL
+evaluate    every network on the test split -> reports/metrics, reports/predictions
+report      scores and predictions -> reports/report.md, reports/comparison.json, reports/figures
+
+Each stage is a paragraph: it reads files, calls the library and writes files. What stages share:
+
+command     a stage as a command: its arguments, its progress, its errors in one line
+files       atomic reads and writes, and where each artifact lies
+
+`demo` runs all of them on drawn garments, in a workspace of its own.
+"""

@@ -1,0 +1,42 @@
+"""A stage as a command: help text, errors in one line, exit codes, a progress bar."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from fashion_mnist.errors import PipelineError
+
+INTERRUPTED = 130
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a stage's main and exit: 0 when it succeeds, 1 with one line when the user can mend it, 130 on Ctrl-C."""
+    try:
+        main()
+    except PipelineError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted: nothing was half-written, run again to go on", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)
+    sys.exit(0)
+
+
+def parse_arguments(argv: Sequence[str] | None, *, description: str | None, **arguments: str) -> argparse.Namespace:
+    """Parse positional arguments, given as name=help; --help prints the description."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, text in arguments.items():
+        parser.add_argument(name, help=text)
+    return parser.parse_args(argv)
+
+
+def progress_bar(*, total: int, label: str, unit: str) -> "tqdm[NoReturn]":
+    """Return a progress bar on stderr; where stderr is no terminal, such as in CI, it stays silent."""
+    return tqdm(total=total, desc=label, unit=unit, disable=None, dynamic_ncols=True)
+
+
+def say(line: str) -> None:
+    """Print a line to stdout without tearing a progress bar."""
+    tqdm.write(line)

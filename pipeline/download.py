@@ -1,0 +1,176 @@
+"""Fetch the four published files and verify them: -> data/raw.
+
+FASHION_MNIST_MIRROR may name a folder or an http(s) address that holds the four files; without it they come from
+the address that tensorflow-datasets registers. Size and sha256 are verified in every case.
+"""
+
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download.checksums import get_all_url_infos
+from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+
+from fashion_mnist.errors import ArtifactError, DataError, DownloadError
+from fashion_mnist.idx import encode_idx
+from fashion_mnist.params import DownloadParams
+from fashion_mnist.synthetic import draw_garments
+from pipeline.command import parse_arguments, run, say
+from pipeline.files import RAW, RAW_FILES, read_bytes, read_params, write_bytes
+
+MIRROR = "FASHION_MNIST_MIRROR"
+# Both together stay within a minute, which is how long a silent network may hold a user up.
+ANSWER_SECONDS = 15
+STALL_SECONDS = 20
+
+HOW_TO_GO_ON = (
+    f"Set {MIRROR} to a folder or an http(s) address that holds the four files, or run `make demo`, "
+    "which needs no network"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the four files of the data set, downloaded or drawn, to data/raw."""
+    parse_arguments(argv, description=__doc__)
+    params = read_params().download
+    files = draw(params) if params.dataset == "synthetic" else fetch(os.environ.get(MIRROR, ""))
+    for name, content in files.items():
+        write_bytes(content, RAW / name)
+    say(f"{RAW}: {len(files)} files, {sum(map(len, files.values())) / 2**20:.1f} MiB")
+
+
+def draw(params: DownloadParams) -> dict[str, bytes]:
+    """Draw a synthetic data set in the files of the published one; train and test differ in their seeds."""
+    counts = {"train": params.train_images, "test": params.test_images}
+    return {
+        name: encode_idx(values)
+        for offset, (split, names) in enumerate(RAW_FILES.items())
+        for name, values in zip(names, draw_garments(counts[split], seed=params.synthetic.seed + offset), strict=True)
+    }
+
+
+def fetch(mirror: str) -> dict[str, bytes]:
+    """Return the verified content of the published files, by name.
+
+    mirror: a folder, an http(s) address, or empty for the registered address. Raises DownloadError when the source
+    does not answer or lacks a file, DataError when a file is not the published one.
+    """
+    registered = tfds.image_classification.FashionMNIST.url_infos
+    infos = {info.filename: info for info in registered.values()}
+    urls = {info.filename: url for url, info in registered.items()}
+    folder = None
+    if re.match(r"https?://", mirror):
+        urls = {name: f"{mirror.rstrip('/')}/{name}" for name in urls}
+    elif mirror:
+        folder = check_folder(Path(mirror).expanduser(), names=urls)
+    with scratch_folder(RAW.parent) as scratch:
+        expected = {urls[name]: infos[name] for name in urls}
+        paths = take(urls, expected, folder, scratch) if folder else take_watched(urls, expected, scratch)
+        return {name: read_bytes(Path(path)) for name, path in sorted(paths.items())}
+
+
+def take(urls: Mapping[str, str], infos: Mapping[str, Any], folder: Path | None, scratch: Path) -> dict[str, str]:
+    """Let tensorflow-datasets find the files in a folder or on the network and verify them; returns their paths."""
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    manager = tfds.download.DownloadManager(
+        download_dir=scratch,
+        manual_dir=folder,
+        url_infos=dict(infos),
+        force_checksums_validation=True,
+        dataset_name="fashion_mnist",
+    )
+    try:
+        return {name: str(path) for name, path in manager.download(dict(urls)).items()}
+    except NonMatchingChecksumError as error:
+        raise DataError(explain_mismatch(str(error))) from error
+    except (OSError, tfds.download.DownloadError) as error:  # requests' errors are OSErrors
+        raise DownloadError(f"download failed ({one_line(error)}). {HOW_TO_GO_ON}") from error
+
+
+def take_watched(urls: Mapping[str, str], infos: Mapping[str, Any], scratch: Path) -> dict[str, str]:
+    """Take the files from the network in a process of its own, and end it when nothing arrives any more.
+
+    tensorflow-datasets waits without a limit: nothing inside the process could end that.
+    """
+    check_answer(next(iter(urls.values())))
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        download = pool.apply_async(take, (urls, infos, None, scratch))
+        arrived = -1
+        while True:
+            try:
+                return download.get(timeout=STALL_SECONDS)
+            except multiprocessing.TimeoutError:
+                before, arrived = arrived, sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
+                if arrived == before:
+                    tried = next(iter(urls.values())).rpartition("/")[0]
+                    raise DownloadError(
+                        f"{tried} sent nothing for {STALL_SECONDS} s after {arrived} bytes. {HOW_TO_GO_ON}"
+                    ) from None
+
+
+def check_folder(folder: Path, *, names: Iterable[str]) -> Path:
+    """Return a mirror folder that holds every name. Raises DownloadError: otherwise the network would be asked."""
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise DownloadError(
+            f"{MIRROR}={folder} holds no file {missing[0]}; expected {', '.join(sorted(names))}. {HOW_TO_GO_ON}"
+        )
+    return folder
+
+
+def check_answer(url: str) -> None:
+    """Ask once for a file. Raises DownloadError within seconds, where tensorflow-datasets would try ten times."""
+    try:
+        with requests.get(url, stream=True, timeout=ANSWER_SECONDS) as answer:
+            answer.raise_for_status()
+    except requests.RequestException as error:
+        raise DownloadError(f"{url} does not answer ({one_line(error)}). {HOW_TO_GO_ON}") from error
+
+
+def explain_mismatch(message: str) -> str:
+    """Turn tensorflow-datasets' account of a wrong checksum into one line, with the name of what was found instead."""
+    address = re.findall(r"Artifact (\S+), downloaded", message)[0]
+    expected, found = re.findall(r"checksum='(\w+)'", message)
+    others = [url for url, info in get_all_url_infos().items() if info.checksum == found]
+    return (
+        f"{address.rpartition('/')[2]}: sha256 is {found[:12]}…{f' (that of {others[0]})' if others else ''}, "
+        f"expected {expected[:12]}…; the file is not Fashion-MNIST's. Replace it and run again."
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Return the innermost cause of an error, which says more than the retries around it, in one line."""
+    cause = error
+    while cause.__cause__ or cause.__context__ or getattr(cause, "reason", None):
+        inner = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
+        if not isinstance(inner, BaseException):
+            break
+        cause = inner
+    return " ".join(str(cause).split()) or type(cause).__name__
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder that is gone afterwards, on the disk of the files to come. Raises ArtifactError if it cannot."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=parent, prefix=".download-")
+    except OSError as error:
+        raise ArtifactError(f"{parent}: cannot be written ({error.strerror}); expected a writable folder") from error
+    with folder as path:
+        yield Path(path)
+
+
+if __name__ == "__main__":
+    run(main)

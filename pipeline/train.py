@@ -1,0 +1,46 @@
+"""Train one network: MODEL -> models/MODEL/{model.keras,history.csv}."""
+
+import time
+from collections.abc import Sequence
+
+import pandas as pd
+
+from fashion_mnist.models import build, to_archive
+from fashion_mnist.training import EpochResult, Progress, configure_tensorflow, fit
+from pipeline.command import parse_arguments, progress_bar, run, say
+from pipeline.files import MODELS, read_params, read_split, write_bytes, write_csv
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train a model on train, watch it on validation, and record both."""
+    name = parse_arguments(argv, description=__doc__, model="a model that has a section under train").model
+    params = read_params().train[name]
+    train, validation = read_split("train"), read_split("validation")
+    configure_tensorflow(seed=params.seed, threads=params.threads)
+    model = build(params)
+    say(f"{name}: {model.count_params():,} parameters, {len(train.labels):,} images, {params.epochs} epochs")
+    with progress_bar(total=0, label=name, unit="step") as bar:
+
+        def show_progress(progress: Progress) -> None:
+            bar.total = progress.steps
+            bar.set_postfix_str(f"loss {progress.loss:.4f}, accuracy {progress.accuracy:.4f}", refresh=False)
+            bar.update(progress.step - bar.n)
+
+        started = time.perf_counter()
+        history = fit(model, train, validation, params, on_progress=show_progress, on_epoch=say_epoch)
+        seconds = time.perf_counter() - started
+    say(f"{name}: trained in {seconds:.1f} s, {params.epochs * len(train.labels) / seconds:,.0f} images a second")
+    write_bytes(to_archive(model), MODELS / name / "model.keras")
+    write_csv(pd.DataFrame(history), MODELS / name / "history.csv")
+
+
+def say_epoch(result: EpochResult) -> None:
+    """Print an epoch's line; unlike the progress bar, it stays and reaches logs."""
+    say(
+        f"epoch {result.epoch:2}  loss {result.loss:.4f}  accuracy {result.accuracy:.4f}  "
+        f"validation: loss {result.val_loss:.4f}  accuracy {result.val_accuracy:.4f}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

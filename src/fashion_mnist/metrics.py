@@ -1,0 +1,91 @@
+"""Scores of one classifier, from labels and predicted probabilities."""
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
+from statsmodels.stats.proportion import proportion_confint
+
+from fashion_mnist.errors import DataError
+
+Labels = npt.NDArray[np.uint8]
+Probabilities = npt.NDArray[np.float32]
+
+# Keras clips probabilities here before the logarithm, so that losses agree with its own.
+SMALLEST_PROBABILITY = 1e-7
+
+
+def accuracy_score(labels: Labels, predictions: Labels) -> float:
+    """Return the share of right predictions; both of shape (n,)."""
+    return float(np.mean(labels == predictions))
+
+
+def accuracy_interval(labels: Labels, predictions: Labels, *, confidence: float) -> tuple[float, float]:
+    """Return Wilson's interval of the accuracy, which stays within [0, 1] and holds its level near 1."""
+    low, high = proportion_confint(
+        np.count_nonzero(labels == predictions), len(labels), alpha=1 - confidence, method="wilson"
+    )
+    return float(low), float(high)
+
+
+def cross_entropy(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the mean of -log p(label), in nats, as Keras' sparse categorical cross-entropy does.
+
+    labels: shape (n,). probabilities: shape (n, classes).
+    """
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.clip(of_label, SMALLEST_PROBABILITY, 1)).mean())
+
+
+def expected_calibration_error(labels: Labels, probabilities: Probabilities, *, bins: int) -> float:
+    """Return the mean distance between confidence and accuracy, over equally wide bins of confidence.
+
+    0 means that of the images predicted with 80 % confidence, 80 % are right. Source: Guo et al. 2017, section 2.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    # Bins are open on the left, as in the paper: a confidence of exactly 1 belongs to the last.
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    excess = np.bincount(bin_of, weights=right - confidence, minlength=bins)
+    return float(np.abs(excess).sum() / len(labels))
+
+
+def score(
+    labels: Labels, probabilities: Probabilities, *, class_names: tuple[str, ...], confidence: float, bins: int
+) -> dict[str, float]:
+    """Score one model on one split.
+
+    labels: uint8, shape (n,). probabilities: float32, shape (n, classes). confidence: of the interval of the accuracy.
+    bins: of the calibration error. Raises DataError when shapes differ or a probability is not finite.
+    """
+    if probabilities.shape != (len(labels), len(class_names)):
+        raise DataError(
+            f"probabilities have shape {probabilities.shape}; expected {(len(labels), len(class_names))}, "
+            "a row per label and a column per class"
+        )
+    if not np.isfinite(probabilities).all():
+        raise DataError("probabilities hold NaN or infinity; the model diverged. Lower its learning rate.")
+    predictions = probabilities.argmax(axis=1).astype(np.uint8)
+    low, high = accuracy_interval(labels, predictions, confidence=confidence)
+    per_class = {"labels": range(len(class_names)), "average": None, "zero_division": 0.0}
+    return {
+        "accuracy": accuracy_score(labels, predictions),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "loss": cross_entropy(labels, probabilities),
+        "macro_f1": float(f1_score(labels, predictions, **per_class | {"average": "macro"})),
+        "expected_calibration_error": expected_calibration_error(labels, probabilities, bins=bins),
+        **_by_class("precision", class_names, precision_score(labels, predictions, **per_class)),
+        **_by_class("recall", class_names, recall_score(labels, predictions, **per_class)),
+    }
+
+
+def _by_class(metric: str, class_names: tuple[str, ...], values: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Name a metric of each class, such as recall_ankle_boot."""
+    keys = (name.lower().replace("-", "_").replace("/", "_").replace(" ", "_") for name in class_names)
+    return {f"{metric}_{key}": float(value) for key, value in zip(keys, values, strict=True)}
+
+
+def confusion(labels: Labels, predictions: Labels, *, classes: int) -> npt.NDArray[np.int64]:
+    """Count images by true class (rows) and predicted class (columns); shape (classes, classes)."""
+    counts: npt.NDArray[np.int64] = confusion_matrix(labels, predictions, labels=range(classes))
+    return counts

@@ -1,0 +1,129 @@
+"""The networks, and the archive they are kept in.
+
+The only module, with training, that imports TensorFlow; it takes some seconds.
+"""
+
+import io
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from fashion_mnist.dataset import CLASS_NAMES, SIDE, Floats
+from fashion_mnist.errors import DataError
+from fashion_mnist.params import CnnParams, DenseParams, ModelParams
+
+INPUT_SHAPE = (SIDE, SIDE, 1)
+CLASSES = len(CLASS_NAMES)
+
+# The earliest date that a zip archive can carry.
+NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def dense(params: DenseParams) -> keras.Model:
+    """Build the dense network: every pixel is an input of its own, wherever it stands.
+
+    With 128 units: 101,770 parameters. The source article reports 0.8782 on test after 5 epochs.
+    """
+    precision = {"dtype": params.precision}
+    return keras.Sequential(
+        [
+            layers.Input(INPUT_SHAPE),
+            layers.Flatten(**precision),
+            layers.Dense(params.units, activation="relu", **precision),
+            layers.Dense(CLASSES, activation="softmax", dtype="float32"),
+        ],
+        name="dense",
+    )
+
+
+def cnn(params: CnnParams) -> keras.Model:
+    """Build the convolutional network: two rounds of convolution and pooling, then dense layers.
+
+    With 32 and 64 filters, a 3x3 kernel and 128 units: 421,642 parameters. The source article reports 0.97 on
+    train and 0.91 on test after 10 epochs.
+    """
+    precision = {"dtype": params.precision}
+    convolution = {"kernel_size": params.kernel_size, "padding": "same", "activation": "relu", **precision}
+    first, second = params.filters
+    return keras.Sequential(
+        [
+            layers.Input(INPUT_SHAPE),
+            layers.Conv2D(first, **convolution),
+            layers.MaxPooling2D(pool_size=2, strides=2, **precision),
+            layers.Conv2D(second, **convolution),
+            layers.MaxPooling2D(pool_size=2, strides=2, **precision),
+            layers.Flatten(**precision),
+            layers.Dense(params.units, activation="relu", **precision),
+            # Softmax needs the range and the digits of float32 whatever the other layers compute in.
+            layers.Dense(CLASSES, activation="softmax", dtype="float32"),
+        ],
+        name="cnn",
+    )
+
+
+BUILDERS: dict[type[ModelParams], Callable[[Any], keras.Model]] = {DenseParams: dense, CnnParams: cnn}
+
+
+def build(params: ModelParams) -> keras.Model:
+    """Build the network that a section of parameters describes; it maps (n, 28, 28, 1) to (n, 10) probabilities."""
+    return BUILDERS[type(params)](params)
+
+
+def predict(model: keras.Model, images: Floats, *, batch_size: int) -> Floats:
+    """Return class probabilities, float32, shape (n, 10), for images of shape (n, 28, 28, 1)."""
+    starts = range(0, len(images), batch_size)
+    return np.concatenate([model.predict_on_batch(images[start : start + batch_size]) for start in starts])
+
+
+def to_archive(model: keras.Model) -> bytes:
+    """Serialize a network, without its optimizer, as a .keras file; equal networks give equal bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return canonical_archive(path.read_bytes())
+
+
+def from_archive(archive: bytes) -> keras.Model:
+    """Load a network from the bytes of a .keras file, refusing code in it. Raises DataError if it is damaged."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(archive)
+        try:
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+        except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"the archive does not load ({reason}); expected a .keras file. Train again.") from error
+
+
+def canonical_archive(archive: bytes) -> bytes:
+    """Rewrite a .keras file so that only the network decides its bytes.
+
+    Keras writes the time of saving (in the metadata and in zip headers) and memory addresses (as ids of shared
+    objects). Times become constant and ids count from 0 by first appearance.
+    """
+    source, target = zipfile.ZipFile(io.BytesIO(archive)), io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as packed:
+        for name in sorted(source.namelist()):
+            content = source.read(name)
+            if name == "metadata.json":
+                content = json.dumps(json.loads(content) | {"date_saved": "1980-01-01@00:00:00"}).encode()
+            elif name == "config.json":
+                content = _renumber_shared_objects(content.decode()).encode()
+            packed.writestr(zipfile.ZipInfo(name, NO_DATE), content)
+    return target.getvalue()
+
+
+def _renumber_shared_objects(config: str) -> str:
+    """Replace each id of a shared object by the order in which it first appears."""
+    order: dict[str, int] = {}
+    return re.sub(
+        r'("shared_object_id": )(\d+)', lambda found: found[1] + str(order.setdefault(found[2], len(order))), config
+    )

@@ -1,0 +1,70 @@
+"""The report's text, from numbers."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fashion_mnist.params import PublishedAccuracy
+
+
+class ModelRow(NamedTuple):
+    """One model in the report's table: its scores, and what the source article states (None where nothing)."""
+
+    name: str
+    scores: Mapping[str, float]
+    article: PublishedAccuracy | None
+
+
+def percent(share: float | None, *, digits: int = 2) -> str:
+    """Write a share as a percentage; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def points(difference: float) -> str:
+    """Write a difference of shares in percentage points, with its sign."""
+    return f"{100 * difference:+.2f}".replace("-", "−")
+
+
+def probability(p: float) -> str:
+    """Write a p-value with two digits; very small ones as a power of ten."""
+    if p >= 0.001:
+        return f"{p:.3f}"
+    mantissa, exponent = f"{p:.1e}".split("e")
+    return f"{mantissa} · 10<sup>{int(exponent)}</sup>".replace("-", "−") if p else "below 10<sup>−300</sup>"
+
+
+def render_markdown(
+    *,
+    models: list[ModelRow],
+    comparison: Mapping[str, Any],
+    data: Mapping[str, Any],
+    confidence: float,
+    baseline: str,
+    candidate: str,
+) -> str:
+    """Render the report for a reader on GitHub; paths in it are relative to the folder of the report."""
+    environment = Environment(
+        loader=PackageLoader("fashion_mnist"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown, from numbers and names that are our own
+    )
+    environment.filters |= {
+        "percent": percent,
+        "points": points,
+        "probability": probability,
+        "decimals": "{:.4f}".format,
+        "thousands": "{:,}".format,
+    }
+    return environment.get_template("report.md.jinja").render(
+        models=models,
+        comparison=comparison,
+        data=data,
+        confidence=confidence,
+        baseline=baseline,
+        candidate=candidate,
+        synthetic=data["dataset"] == "synthetic",
+    )
