@@ -13,3 +13,11 @@ files       atomic reads and writes, and where each artifact lies
 
 `demo` runs all of them on drawn garments, in a workspace of its own.
 """
+
+import os
+
+# Set before anything imports TensorFlow or Keras: what decides the bits must not come from a user's shell or from
+# Keras' own configuration file, and what TensorFlow says of itself at every start is no news to a user.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,8 +1,10 @@
 """A stage as a command: help text, errors in one line, exit codes, a progress bar."""
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from tqdm import tqdm
@@ -35,6 +37,23 @@ def parse_arguments(argv: Sequence[str] | None, *, description: str | None, **ar
 def progress_bar(*, total: int, label: str, unit: str) -> "tqdm[NoReturn]":
     """Return a progress bar on stderr; where stderr is no terminal, such as in CI, it stays silent."""
     return tqdm(total=total, desc=label, unit=unit, disable=None, dynamic_ncols=True)
+
+
+@contextmanager
+def quiet_import() -> Iterator[None]:
+    """Drop what is written to stderr, also by compiled code; an exception still leaves with its traceback.
+
+    TensorFlow describes the machine at each import, before it heeds any setting of how much to say.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - devnull is no path of ours
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def say(line: str) -> None:

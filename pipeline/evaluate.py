@@ -11,10 +11,12 @@ import pandas as pd
 
 from fashion_mnist.dataset import CLASS_NAMES, Floats, Split
 from fashion_mnist.metrics import accuracy_score, score
-from fashion_mnist.models import from_archive, predict
-from fashion_mnist.training import configure_tensorflow
-from pipeline.command import parse_arguments, run, say
+from pipeline.command import parse_arguments, quiet_import, run, say
 from pipeline.files import MODELS, REPORTS, read_bytes, read_params, read_split, write_csv, write_json
+
+with quiet_import():
+    from fashion_mnist.models import from_archive, predict
+    from fashion_mnist.training import configure_tensorflow
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -38,11 +38,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         candidate=candidate,
     )
     figures = {
-        "learning_curves": learning_curves(histories),
-        "confusion": confusion_matrices(counts, class_names=CLASS_NAMES, titles=titles),
+        "learning_curves": render_svg(learning_curves(histories)),
+        "confusion": render_svg(confusion_matrices(counts, class_names=CLASS_NAMES, titles=titles)),
     }
     for name, figure in figures.items():
-        write_bytes(render_svg(figure), REPORTS / "figures" / f"{name}.svg")
+        write_bytes(figure, REPORTS / "figures" / f"{name}.svg")
     write_json(comparison, REPORTS / "comparison.json")
     write_bytes(page.encode(), REPORTS / "report.md")
     say(f"{candidate} − {baseline}: {points(comparison['difference'])} percentage points; see {REPORTS / 'report.md'}")

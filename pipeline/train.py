@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from fashion_mnist.models import build, to_archive
-from fashion_mnist.training import EpochResult, Progress, configure_tensorflow, fit
-from pipeline.command import parse_arguments, progress_bar, run, say
+from pipeline.command import parse_arguments, progress_bar, quiet_import, run, say
 from pipeline.files import MODELS, read_params, read_split, write_bytes, write_csv
+
+with quiet_import():
+    from fashion_mnist.models import build, to_archive
+    from fashion_mnist.training import EpochResult, Progress, configure_tensorflow, fit
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -25,8 +25,8 @@ def compare(labels: Labels, baseline: Labels, candidate: Labels, *, confidence: 
     difference = right_after.astype(np.int8) - right_before.astype(np.int8)
     low, high = DescrStatsW(difference.astype(np.float64)).zconfint_mean(alpha=1 - confidence)
     table = [
-        [np.count_nonzero(right_before & right_after), np.count_nonzero(right_before & ~right_after)],
-        [np.count_nonzero(~right_before & right_after), np.count_nonzero(~right_before & ~right_after)],
+        [int(np.sum(right_before & right_after)), int(np.sum(right_before & ~right_after))],
+        [int(np.sum(~right_before & right_after)), int(np.sum(~right_before & ~right_after))],
     ]
     return {
         "images": len(labels),

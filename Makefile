@@ -1,0 +1,81 @@
+# The words that people and CI use; `make` lists them. Each makes the environment it needs, then runs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# DVC's default lies where every user of the machine can write.
+export DVC_SITE_CACHE_DIR ?= $(CURDIR)/.dvc/tmp/site-cache
+
+# A copy of the four published files beside the project serves as the mirror unless another is named.
+ifeq ($(FASHION_MNIST_MIRROR),)
+ifneq ($(wildcard ../shared/fashion-mnist),)
+export FASHION_MNIST_MIRROR := $(abspath ../shared/fashion-mnist)
+endif
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help repro test check demo bench lock clean
+
+help: ## list these words
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+repro: $(VENV)/run ## run the pipeline: only what changed since the last run
+	dvc repro
+
+test: $(VENV)/dev ## run the tests, without a network
+	pytest
+
+check: $(VENV)/dev ## format, lint, types, and whether the locks fit pyproject.toml
+	ruff format --check .
+	ruff check .
+	mypy
+
+demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
+	python -m pipeline.demo
+
+bench: $(VENV)/bench data/raw ## time training against the article's code and PyTorch
+	python benchmarks/training.py
+
+data/raw:
+	$(MAKE) repro
+
+lock: $(VENV)/uv ## resolve the environment anew from pyproject.toml
+	$(BIN)/uv pip compile $(COMPILE) --output-file requirements/run.txt pyproject.toml
+	$(BIN)/uv pip compile $(COMPILE) --output-file requirements/dev.txt --extra dev -c requirements/run.txt pyproject.toml
+	echo 'uv' | $(BIN)/uv pip compile $(COMPILE) --output-file requirements/uv.txt -
+
+# One version of each package for every supported Python; hashes, and no address of any index.
+COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+
+clean: ## remove the environment and scratch folders; data, models and DVC's cache stay
+	rm -rf $(VENV) .demo .bench .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+
+# uv only makes it faster: `pip install --require-hashes -r requirements/run.txt` does the same.
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+$(VENV)/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+		echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1); expected Python 3.11 to 3.13. Try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "error: $(PYTHON) makes no environment; Debian and Ubuntu need: apt install python3-venv"; exit 1; }
+	@echo "installing the locked environment into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/run: $(VENV)/uv requirements/run.txt pyproject.toml
+	@$(INSTALL) --require-hashes -r requirements/run.txt
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements/dev.txt
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# PyTorch serves the benchmark alone, hence no lock holds it.
+$(VENV)/bench: $(VENV)/run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@touch $@
