@@ -41,7 +41,8 @@ def make_workspace(folder: Path, changes: Mapping[str, Any]) -> None:
         copy(PROJECT / name, folder / name)
     (folder / ".dvc").mkdir()
     # Without git: the folder belongs to no repository, also where it lies inside one.
-    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
+    settings = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
+    (folder / ".dvc" / "config").write_text(settings)
     change_params(folder / PARAMS, changes)
 
 

@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def fetch(mirror: str) -> dict[str, bytes]:
     if re.match(r"https?://", mirror):
         urls = {name: f"{mirror.rstrip('/')}/{name}" for name in urls}
     elif mirror:
-        folder = check_folder(Path(mirror).expanduser(), names=urls)
+        folder = check_folder(Path(mirror).expanduser(), names=sorted(urls))
     with scratch_folder(RAW.parent) as scratch:
         expected = {urls[name]: infos[name] for name in urls}
         paths = take(urls, expected, folder, scratch) if folder else take_watched(urls, expected, scratch)
@@ -119,12 +119,12 @@ def take_watched(urls: Mapping[str, str], infos: Mapping[str, Any], scratch: Pat
                     ) from None
 
 
-def check_folder(folder: Path, *, names: Iterable[str]) -> Path:
+def check_folder(folder: Path, *, names: Sequence[str]) -> Path:
     """Return a mirror folder that holds every name. Raises DownloadError: otherwise the network would be asked."""
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise DownloadError(
-            f"{MIRROR}={folder} holds no file {missing[0]}; expected {', '.join(sorted(names))}. {HOW_TO_GO_ON}"
+            f"{MIRROR}={folder} holds no file {missing[0]}; expected {', '.join(names)}. {HOW_TO_GO_ON}"
         )
     return folder
 

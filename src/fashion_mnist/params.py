@@ -100,7 +100,7 @@ class TrainParams(Section):
     def __getitem__(self, model: str) -> ModelParams:
         """Return the section of a model. Raises ParamsError for a name that has none."""
         if model not in type(self).model_fields:
-            raise ParamsError(f"model {model!r} has no section under train; expected one of {', '.join(self.names())}")
+            raise ParamsError(f"params.yaml: train.{model} is missing; expected one of {', '.join(self.names())}")
         section: ModelParams = getattr(self, model)
         return section
 

@@ -1,0 +1,83 @@
+"""`dvc repro` as a user types it, on synthetic data in a workspace of its own."""
+
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.demo import SYNTHETIC, change_params, make_workspace, run_dvc
+
+SMALL = SYNTHETIC | {
+    "download.synthetic.train_images": 600,
+    "download.synthetic.test_images": 200,
+    "normalize.validation_images": 100,
+    "train.dense.epochs": 2,
+    "train.cnn.epochs": 2,
+}
+ALL = ["download", "normalize", "train@dense", "train@cnn", "evaluate", "report"]
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clone")
+    make_workspace(folder, SMALL)
+    assert sorted(repro(folder)) == sorted(ALL)
+    return folder
+
+
+def repro(folder: Path, *arguments: str) -> list[str]:
+    """Run `dvc repro` and list the stages that it ran."""
+    done = run_dvc("repro", *arguments, workspace=folder, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return re.findall(r"^Running stage '(.*)'", done.stdout, re.MULTILINE)
+
+
+def test_run_makes_everything_that_the_lock_lists(reproduced: Path) -> None:
+    lock = YAML(typ="safe").load(reproduced / "dvc.lock")["stages"]
+    assert sorted(lock) == sorted(ALL)
+    outputs = [out["path"] for stage in lock.values() for out in stage["outs"]]
+    assert len(outputs) == len(set(outputs)) == 14
+    assert all((reproduced / path).exists() for path in outputs)
+
+
+def test_second_run_does_nothing_and_a_changed_parameter_reruns_what_depends_on_it(reproduced: Path) -> None:
+    assert repro(reproduced) == []
+    change_params(reproduced / "params.yaml", {"train.dense.units": 16})
+    assert repro(reproduced) == ["train@dense", "evaluate", "report"]
+    change_params(reproduced / "params.yaml", {"train.dense.units": 128})
+    # DVC restores the rest from its run cache, which leaves out a stage whose page is neither cached nor a plot.
+    assert repro(reproduced) == ["report"]
+
+
+def test_same_inputs_give_the_same_bytes_in_another_process(reproduced: Path) -> None:
+    files = [f"models/{model}/{name}" for model in ("dense", "cnn") for name in ("model.keras", "history.csv")]
+    before = {name: (reproduced / name).read_bytes() for name in files}
+    # Without the run cache, which would restore the files instead of making them.
+    assert repro(reproduced, "--force", "--no-run-cache", "--single-item", "train@dense", "train@cnn") == [
+        "train@dense",
+        "train@cnn",
+    ]
+    assert {name: (reproduced / name).read_bytes() for name in files} == before
+
+
+def test_metrics_and_plots_are_what_dvc_shows(reproduced: Path) -> None:
+    metrics = run_dvc("metrics", "show", "--json", workspace=reproduced, capture_output=True)
+    assert '"reports/metrics/cnn.json"' in metrics.stdout
+    plots = run_dvc("plots", "show", "--out", "plots", workspace=reproduced, capture_output=True)
+    assert plots.returncode == 0, plots.stderr
+    page = (reproduced / "plots/index.html").read_text()
+    assert "accuracy on validation" in page
+    assert "confusion on test" in page
+
+
+def test_params_that_make_no_sense_stop_the_run_before_anything_is_lost(reproduced: Path) -> None:
+    model = (reproduced / "models/cnn/model.keras").read_bytes()
+    try:
+        change_params(reproduced / "params.yaml", {"download.synthetic.seed": "seven"})
+        done = run_dvc("repro", workspace=reproduced, capture_output=True)
+        assert done.returncode != 0
+        assert "error: params.yaml: download.synthetic.seed is 'seven'; expected a valid integer" in done.stderr
+        assert (reproduced / "models/cnn/model.keras").read_bytes() == model
+    finally:
+        change_params(reproduced / "params.yaml", {"download.synthetic.seed": 7})

@@ -1,0 +1,96 @@
+"""A workspace with little synthetic data, and stages that run in it."""
+
+import importlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from fashion_mnist.params import Section
+from pipeline.demo import PROJECT, change_params
+
+SMALL = {
+    "download.dataset": "synthetic",
+    "download.synthetic.train_images": 200,
+    "download.synthetic.test_images": 50,
+    "normalize.validation_images": 40,
+    "train.dense.epochs": 2,
+    "train.cnn.epochs": 1,
+    "evaluate.batch_size": 32,
+}
+
+STAGES = [
+    ("download", []),
+    ("normalize", []),
+    ("train", ["dense"]),
+    ("train", ["cnn"]),
+    ("evaluate", []),
+    ("report", []),
+]
+
+
+class Reproduced(NamedTuple):
+    """A workspace in which every stage ran, and the parameters that each read, by stage as dvc.yaml names it."""
+
+    folder: Path
+    reads: dict[str, set[str]]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace with parameters for little data, as the current folder."""
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    change_params(tmp_path / "params.yaml", SMALL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory, tensorflow_runtime: None) -> Reproduced:  # noqa: ARG001
+    """Every stage run once, in order, in this process."""
+    folder = tmp_path_factory.mktemp("reproduced")
+    shutil.copy(PROJECT / "params.yaml", folder)
+    change_params(folder / "params.yaml", SMALL)
+    reads = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for stage, argv in STAGES:
+            module = importlib.import_module(f"pipeline.{stage}")
+            with recorded_reads(patch, module) as read:
+                module.main(argv)
+            reads["@".join([stage, *argv])] = read
+    return Reproduced(folder, reads)
+
+
+@contextmanager
+def recorded_reads(patch: pytest.MonkeyPatch, module: Any) -> Iterator[set[str]]:
+    """Record the dotted name of each parameter that a stage reads."""
+    read: set[str] = set()
+    places: dict[int, str] = {}
+    kept_alive = []
+
+    def spy(section: Section, name: str) -> Any:
+        value = object.__getattribute__(section, name)
+        place = places.get(id(section))
+        if place is not None and name in type(section).model_fields:
+            full = f"{place}.{name}".lstrip(".")
+            if isinstance(value, Section):
+                places[id(value)] = full
+            else:
+                read.add(full)
+        return value
+
+    def read_params() -> Any:
+        params = original()
+        kept_alive.append(params)
+        places[id(params)] = ""
+        return params
+
+    original = module.read_params
+    with patch.context() as inner:
+        inner.setattr(module, "read_params", read_params)
+        inner.setattr(Section, "__getattribute__", spy, raising=False)
+        yield read
