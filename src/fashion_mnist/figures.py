@@ -43,14 +43,14 @@ def confusion_matrices(
 
     counts: by model, images by true and predicted class, shape (classes, classes).
     """
-    figure = Figure(figsize=(6.2 * len(counts), 6.2), layout="constrained")
+    figure = Figure(figsize=(6.2 * len(counts), 6.6), layout="constrained")
     axes = figure.subplots(1, len(counts), squeeze=False)[0]
     for axis, (name, matrix) in zip(axes, counts.items(), strict=True):
         percent = 100 * matrix / matrix.sum(axis=1, keepdims=True)
         # The colours of the errors would drown beside a diagonal near 100 %.
         axis.imshow(np.sqrt(percent), cmap="Blues", vmin=0, vmax=10)
         for row, column in np.ndindex(*matrix.shape):
-            if percent[row, column] >= 0.5:
+            if percent[row, column] > 0.5:
                 colour = "white" if percent[row, column] > 40 else "black"
                 axis.text(column, row, f"{percent[row, column]:.0f}", ha="center", va="center", color=colour)
         ticks = range(len(class_names))
