@@ -9,11 +9,13 @@ from fashion_mnist.dataset import CLASS_NAMES
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.figures import confusion_matrices, learning_curves, render_svg
 from fashion_mnist.metrics import Labels, confusion
+from fashion_mnist.params import PublishedAccuracy
 from fashion_mnist.reporting import ModelRow, percent, points, render_markdown
 from pipeline.command import parse_arguments, run, say
 from pipeline.files import MODELS, REPORTS, read_csv, read_json, read_params, write_bytes, write_json
 
 HISTORY = {"epoch": "int64", "loss": "float64", "accuracy": "float64", "val_loss": "float64", "val_accuracy": "float64"}
+NOT_IN_ARTICLE = PublishedAccuracy(train=None, test=None)
 PREDICTIONS = {"label": "uint8", "prediction": "uint8", "confidence": "float64"}
 
 
@@ -30,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = {name: confusion(labels, found, classes=len(CLASS_NAMES)) for name, found in predictions.items()}
     titles = {name: f"{name}: {percent(scores[name]['accuracy'])} right" for name in params.models}
     page = render_markdown(
-        models=[ModelRow(name, scores[name], params.report.article.get(name)) for name in params.models],
+        models=[
+            ModelRow(name, scores[name], params.report.article.get(name, NOT_IN_ARTICLE)) for name in params.models
+        ],
         comparison=comparison,
         data=data,
         confidence=confidence,

@@ -35,10 +35,10 @@ def dense(params: DenseParams) -> keras.Model:
     precision = {"dtype": params.precision}
     return keras.Sequential(
         [
-            layers.Input(INPUT_SHAPE),
-            layers.Flatten(**precision),
-            layers.Dense(params.units, activation="relu", **precision),
-            layers.Dense(CLASSES, activation="softmax", dtype="float32"),
+            layers.Input(INPUT_SHAPE, name="images"),
+            layers.Flatten(name="flatten", **precision),
+            layers.Dense(params.units, activation="relu", name="hidden", **precision),
+            layers.Dense(CLASSES, activation="softmax", name="classes", dtype="float32"),
         ],
         name="dense",
     )
@@ -55,15 +55,15 @@ def cnn(params: CnnParams) -> keras.Model:
     first, second = params.filters
     return keras.Sequential(
         [
-            layers.Input(INPUT_SHAPE),
-            layers.Conv2D(first, **convolution),
-            layers.MaxPooling2D(pool_size=2, strides=2, **precision),
-            layers.Conv2D(second, **convolution),
-            layers.MaxPooling2D(pool_size=2, strides=2, **precision),
-            layers.Flatten(**precision),
-            layers.Dense(params.units, activation="relu", **precision),
+            layers.Input(INPUT_SHAPE, name="images"),
+            layers.Conv2D(first, name="convolution_1", **convolution),
+            layers.MaxPooling2D(pool_size=2, strides=2, name="pooling_1", **precision),
+            layers.Conv2D(second, name="convolution_2", **convolution),
+            layers.MaxPooling2D(pool_size=2, strides=2, name="pooling_2", **precision),
+            layers.Flatten(name="flatten", **precision),
+            layers.Dense(params.units, activation="relu", name="hidden", **precision),
             # Softmax needs the range and the digits of float32 whatever the other layers compute in.
-            layers.Dense(CLASSES, activation="softmax", dtype="float32"),
+            layers.Dense(CLASSES, activation="softmax", name="classes", dtype="float32"),
         ],
         name="cnn",
     )
@@ -73,7 +73,10 @@ BUILDERS: dict[type[ModelParams], Callable[[Any], keras.Model]] = {DenseParams: 
 
 
 def build(params: ModelParams) -> keras.Model:
-    """Build the network that a section of parameters describes; it maps (n, 28, 28, 1) to (n, 10) probabilities."""
+    """Build the network that a section of parameters describes; it maps (n, 28, 28, 1) to (n, 10) probabilities.
+
+    Layers carry names of their own: Keras would number them by what else the process has built.
+    """
     return BUILDERS[type(params)](params)
 
 
@@ -98,7 +101,7 @@ def from_archive(archive: bytes) -> keras.Model:
         path.write_bytes(archive)
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)
-        except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        except (ValueError, TypeError, KeyError, OSError, RuntimeError, zipfile.BadZipFile) as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"the archive does not load ({reason}); expected a .keras file. Train again.") from error
 

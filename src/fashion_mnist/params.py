@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fashion_mnist.errors import ParamsError
 
@@ -155,14 +155,13 @@ class Params(Section):
             raise ValueError("each model once")
         return tuple(models)
 
-    @field_validator("report")
-    @classmethod
-    def _compares_trained_models(cls, report: ReportParams, info: ValidationInfo) -> ReportParams:
-        models = info.data.get("models", ())
+    @model_validator(mode="after")
+    def _compares_trained_models(self) -> "Params":
         for role in ("baseline", "candidate"):
-            if models and getattr(report, role) not in models:
-                raise ValueError(f"a {role} out of models ({', '.join(models)}), unlike {getattr(report, role)!r}")
-        return report
+            found = getattr(self.report, role)
+            if found not in self.models:
+                raise ParamsError(f"report.{role} is {found!r}; expected one of models ({', '.join(self.models)})")
+        return self
 
     @model_validator(mode="after")
     def _validation_leaves_train(self) -> "Params":
@@ -183,7 +182,9 @@ def parse_params(document: object, *, source: str) -> Params:
     try:
         return Params.model_validate(document)
     except ValidationError as error:
-        raise ParamsError(f"{source}: {_describe(error.errors()[0])}") from error
+        # A misspelled key is also a missing one: its spelling says more.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise ParamsError(f"{source}: {_describe(problems[0])}") from error
     except ParamsError as error:
         raise ParamsError(f"{source}: {error}") from error
 
@@ -199,6 +200,7 @@ def _describe(problem: Mapping[str, Any]) -> str:
         hint = get_close_matches(str(unknown), known, n=1)
         return f"{key} is unknown; expected {hint[0] if hint else 'one of ' + ', '.join(known)}"
     expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = expected.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
     return f"{key or 'the document'} is {problem['input']!r}; expected {expected[:1].lower()}{expected[1:]}"
 
 

@@ -9,11 +9,11 @@ from fashion_mnist.params import PublishedAccuracy
 
 
 class ModelRow(NamedTuple):
-    """One model in the report's table: its scores, and what the source article states (None where nothing)."""
+    """One model in the report's table: its scores, and what the source article states of it."""
 
     name: str
     scores: Mapping[str, float]
-    article: PublishedAccuracy | None
+    article: PublishedAccuracy
 
 
 def percent(share: float | None, *, digits: int = 2) -> str:

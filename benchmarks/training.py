@@ -1,0 +1,248 @@
+"""Time the training of both networks side by side: the source article's loop, this pipeline, PyTorch.
+
+An epoch is the 60,000 training images in batches of 32, in float32. Every contender trains in a process of its own, so
+that neither threads nor memory mix, and they take turns, so that a machine that slows down slows all. Run it in the
+folder of params.yaml after `make repro`, on a machine that does nothing else. Exit code 1: a target is missed.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import timeit
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from fashion_mnist.dataset import SIDE, Floats, Split, check_fashion_mnist, scale_pixels
+from fashion_mnist.errors import ArtifactError
+from fashion_mnist.params import CLASSES, DenseParams, ModelParams
+from pipeline.command import run
+from pipeline.files import RAW, RAW_FILES, read_params, write_json
+from pipeline.normalize import read_raw
+
+# The pipeline's seconds per epoch, divided by another contender's, may be at most this.
+TARGETS = {"dense": {"article": 0.15, "pytorch": 1.0}, "cnn": {"article": 0.72, "pytorch": 1.0}}
+IMAGES, BATCH = 60_000, 32
+RECORDS = Path(".bench/tfds")
+MIB = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss counts bytes there, KiB elsewhere
+COLUMNS = {"first s": ".2f", "epoch s": ".2f", "images/s": ",.0f", "of sgemm": ".0%", "MiB": ".0f", "accuracy": ".4f"}
+LEGEND = """first s: the first epoch, with compilation. epoch s: a later one. of sgemm: its arithmetic, relative to what
+the fastest matrix product would do meanwhile. MiB: peak memory. accuracy: on test. All are medians over rounds."""
+Result = dict[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Let the contenders take turns, then print what they need and the ratios that targets are set for."""
+    options = parse(argv)
+    fixed = {"epochs": options.epochs, "batch_size": BATCH, "precision": "float32"}
+    models = {name: read_params().train[name].model_copy(update=fixed) for name in options.models}
+    if options.contender:
+        print(json.dumps(JOBS[options.contender](models[options.models[0]])))
+        return
+    check_ready()
+    start("prepare", options.models[0], options, label="check the data and write the article's TFRecords")
+    turns: list[Result] = []
+    for number, (name, params) in product(range(1, options.rounds + 1), models.items()):
+        label = f"round {number} of {options.rounds}, {name}, "
+        rates = start("sgemm", name, options, label=label + "matrix product in GFLOP/s")
+        same = {"model": name, "round": number, "gflop": IMAGES * flops_per_image(params) / 1e9, "sgemm": rates}
+        turns += [{**same, "contender": job, **start(job, name, options, label=label + job)} for job in CONTENDERS]
+    if options.json:
+        write_json({"turns": turns}, options.json)
+    sys.exit(report(turns))
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=2, help="turns of every contender (default: 2)")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of a turn, at least 2 (default: 3)")
+    parser.add_argument("--models", "--model", nargs="+", choices=TARGETS, default=list(TARGETS), help="default: all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every measurement to FILE")
+    parser.add_argument("--contender", choices=JOBS, help="run one turn of one model in this process; prints JSON")
+    options = parser.parse_args(argv)
+    if not options.contender and (options.epochs < 2 or options.rounds < 1):
+        parser.error("expected at least 1 round and 2 epochs, the first of which does not count")
+    return options
+
+
+def check_ready() -> None:
+    """Refuse to start without the data or PyTorch. Raises ArtifactError that says how to get them."""
+    missing = [RAW / name for names in RAW_FILES.values() for name in names if not (RAW / name).is_file()]
+    if missing:
+        raise ArtifactError(f"{missing[0]} is missing; run `make repro` first")
+    if find_spec("torch") is None:
+        raise ArtifactError("PyTorch is missing; run `make bench`, which installs it")
+
+
+def start(job: str, model: str, options: argparse.Namespace, *, label: str) -> Result:
+    """Run one job in a process of its own and return what it measured; exits when the job fails."""
+    print(label, end=" … ", file=sys.stderr, flush=True)
+    command = [sys.executable, __file__, "--contender", job, "--model", model, "--epochs", str(options.epochs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:  # only now show what TensorFlow says on stderr, which no setting silences
+        sys.exit(f"failed\n{done.stderr}error: {job} ended with exit code {done.returncode}; the reason stands above")
+    result: Result = json.loads(done.stdout.splitlines()[-1])
+    print(", ".join(f"{key} {value}" for key, value in result.items()) or "done", file=sys.stderr)
+    return result
+
+
+def read_scaled(split: str) -> Split:
+    """Return the images, float32 in [0, 1], and labels of a published split."""
+    images, labels = read_raw(split)
+    return Split(scale_pixels(images), labels)
+
+
+def prepare(_: ModelParams) -> Result:
+    """Write the TFRecords that the article reads, from the files in data/raw and without a network."""
+    import tensorflow_datasets as tfds
+
+    check_fashion_mnist(read_raw("train"), read_raw("test"))
+    tfds.disable_progress_bar()
+    config = tfds.download.DownloadConfig(manual_dir=RAW.resolve(), force_checksums_validation=True)
+    tfds.builder("fashion_mnist", data_dir=RECORDS).download_and_prepare(download_config=config)
+    return {}
+
+
+def sgemm(params: ModelParams) -> Result:
+    """Return the best rate of a float32 matrix product, in GFLOP/s, by library."""
+    import tensorflow as tf
+    import torch
+
+    from fashion_mnist.training import configure_tensorflow
+
+    configure_tensorflow(seed=params.seed, threads=params.threads)
+    torch.set_num_threads(params.threads)
+    matrix = np.random.default_rng(params.seed).random((2048, 2048), np.float32)
+    constant, tensor = tf.constant(matrix), torch.from_numpy(matrix)
+    tries = {"tensorflow": lambda: tf.matmul(constant, constant), "pytorch": lambda: tensor @ tensor}
+    best = {library: min(timeit.repeat(multiply, number=1, repeat=10)) for library, multiply in tries.items()}
+    return {library: round(2 * len(matrix) ** 3 / seconds / 1e9, 1) for library, seconds in best.items()}
+
+
+def article(params: ModelParams) -> Result:
+    """Train as the source article does, with everything at its default; only the progress bar is off, in its favour."""
+    import keras
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    from fashion_mnist.models import build
+
+    images = tfds.load("fashion_mnist", split="train", data_dir=RECORDS, as_supervised=True, download=False)
+    scaled = images.map(lambda image, label: (tf.cast(image, tf.float32) / 255, label))
+    batches = scaled.cache().repeat().shuffle(IMAGES).batch(BATCH)
+    model = build(params)
+    model.compile(keras.optimizers.Adam(params.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    marks = [time.perf_counter()]
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: marks.append(time.perf_counter()))
+    model.fit(batches, epochs=params.epochs, steps_per_epoch=-(-IMAGES // BATCH), callbacks=[clock], verbose=0)
+    return measured(marks, lambda images: model.predict(images, verbose=0))
+
+
+def pipeline(params: ModelParams) -> Result:
+    """Train as pipeline/train.py does, with next to no validation, so that only training counts."""
+    from fashion_mnist.models import build, predict
+    from fashion_mnist.training import configure_tensorflow, fit
+
+    configure_tensorflow(seed=params.seed, threads=params.threads)
+    model, train = build(params), read_scaled("train")
+    few, marks = Split(*(part[:10] for part in train)), [time.perf_counter()]
+    fit(model, train, few, params, on_epoch=lambda _: marks.append(time.perf_counter()))
+    return measured(marks, lambda images: predict(model, images, batch_size=len(images)))
+
+
+def pytorch(params: ModelParams) -> Result:
+    """Train the same network in plain PyTorch, with what its users know to be fast."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(params.threads)
+    torch.set_flush_denormal(True)  # as TensorFlow does; it saves the dense network a fifth
+    if isinstance(params, DenseParams):
+        body = [nn.Flatten(), nn.Linear(SIDE**2, params.units)]
+    else:
+        (first, second), kernel = params.filters, params.kernel_size
+        body = [nn.Conv2d(1, first, kernel, padding="same"), nn.ReLU(), nn.MaxPool2d(2)]
+        body += [nn.Conv2d(first, second, kernel, padding="same"), nn.ReLU(), nn.MaxPool2d(2)]
+        body += [nn.Flatten(), nn.Linear((SIDE // 4) ** 2 * second, params.units)]
+    network = nn.Sequential(*body, nn.ReLU(), nn.Linear(params.units, CLASSES)).to(memory_format=torch.channels_last)
+    optimizer, loss_of = torch.optim.Adam(network.parameters(), params.learning_rate, fused=True), nn.CrossEntropyLoss()
+    train = read_scaled("train")
+    # One channel: images of shape (n, 1, 28, 28) and (n, 28, 28, 1) are the same in memory.
+    images, labels = torch.from_numpy(train.images).permute(0, 3, 1, 2), torch.tensor(train.labels, dtype=torch.long)
+    marks = [time.perf_counter()]
+    for _ in range(params.epochs):
+        total_loss, right = torch.tensor(0.0), torch.tensor(0)
+        for batch in torch.randperm(IMAGES).split(BATCH):
+            batch_labels = labels.index_select(0, batch)
+            optimizer.zero_grad()
+            scores = network(images.index_select(0, batch))
+            loss = loss_of(scores, batch_labels)
+            loss.backward()
+            optimizer.step()
+            total_loss += loss.detach() * len(batch)
+            right += (scores.argmax(dim=1) == batch_labels).sum()
+        marks.append(time.perf_counter())
+    return measured(marks, lambda images: network(torch.from_numpy(images).permute(0, 3, 1, 2)).detach().numpy())
+
+
+def measured(marks: Sequence[float], predict: Callable[[Floats], Floats]) -> Result:
+    """Return a contender's result; marks: when training began and when each epoch ended."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB  # read before scoring takes memory, too
+    test = read_scaled("test")
+    predictions = np.concatenate([predict(images).argmax(axis=1) for images in np.split(test.images, 10)])
+    accuracy = float(np.mean(predictions == test.labels))
+    return {"seconds": np.diff(marks).round(3).tolist(), "MiB": round(peak), "accuracy": accuracy}
+
+
+def flops_per_image(params: ModelParams) -> int:
+    """Count the floating-point operations of training on one image: those of matrix products and convolutions."""
+    layers, units = [SIDE**2 * params.units], params.units
+    if not isinstance(params, DenseParams):
+        (first, second), window, pixels = params.filters, params.kernel_size**2, SIDE**2
+        layers = [pixels * window * first, pixels // 4 * window * first * second, pixels // 16 * second * units]
+    # Forward, backward for weights, backward for inputs; nothing needs the gradient of the images.
+    return 2 * (3 * (sum(layers) + units * CLASSES) - layers[0])
+
+
+def report(turns: Sequence[Result]) -> int:
+    """Print a table and the ratios for each network; return the exit code."""
+    versions = ", ".join(f"{package} {version(package)}" for package in ("tensorflow", "keras", "torch"))
+    print(f"{os.cpu_count()} cores, {versions}\n{LEGEND}")
+    table = pd.DataFrame(turns)
+    table["first s"] = table["seconds"].str[0]
+    table["epoch s"] = [np.median(seconds[1:]) for seconds in table["seconds"]]
+    table["images/s"] = IMAGES / table["epoch s"]
+    table["of sgemm"] = table["gflop"] / table["epoch s"] / [max(rates.values()) for rates in table["sgemm"]]
+    missed = []
+    for model, rows in table.groupby("model", sort=False):
+        rates = pd.DataFrame(list(rows["sgemm"])).median()
+        medians = rows.groupby("contender")[list(COLUMNS)].median().rename_axis(None)
+        print(f"\n{model}; fastest matrix product: {rates.max():.0f} GFLOP/s in {rates.idxmax()}")
+        print(medians.to_string(formatters={column: f"{{:{form}}}".format for column, form in COLUMNS.items()}))
+        epochs = rows.set_index(["contender", "round"])["epoch s"]
+        for other, target in TARGETS[model].items():
+            ratio = (epochs["pipeline"] / epochs[other]).median()  # divided within a round, so that drift cancels
+            print(f"{model}: pipeline / {other} {ratio:.2f} (target at most {target:g})")
+            missed += [f"{model}: pipeline / {other} {ratio:.3f} > {target:g}"] if ratio > target else []
+    print(f"\ntargets missed: {', '.join(missed)}" if missed else "\nevery target is met")
+    return 1 if missed else 0
+
+
+CONTENDERS = {"article": article, "pipeline": pipeline, "pytorch": pytorch}
+JOBS: dict[str, Callable[[ModelParams], Result]] = {"prepare": prepare, "sgemm": sgemm, **CONTENDERS}
+
+if __name__ == "__main__":
+    run(main)
