@@ -2,10 +2,10 @@
 
 `keras.Model.fit` returns to Python after every batch of 32, which costs a small network more than its arithmetic.
 Here the images live in one tensor, a batch is a row of shuffled indices, and a `tf.function` walks over many rows.
-The mathematics is that of `fit`: the same loss, the same optimizer, each image once an epoch.
+The mathematics is that of `fit`: the same loss, Adam as Keras defines it, each image once an epoch.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -71,9 +71,7 @@ def fit(
     train, validation: images float32, shape (n, 28, 28, 1); labels uint8, shape (n,). The seed in `params` decides
     the order of images; the network's weights were drawn when it was built.
     """
-    optimizer = keras.optimizers.Adam(params.learning_rate)
-    optimizer.build(model.trainable_variables)
-    train_steps = _compile_steps(model, optimizer, jit_compile=params.jit_compile)
+    train_steps = _compile_steps(model, params)
     images, labels = tf.constant(train.images), tf.constant(train.labels, tf.int32)
     steps = -(-len(train.labels) // params.batch_size)
     rng = np.random.default_rng(params.seed)
@@ -114,11 +112,42 @@ def _calls(order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[tf.T
                 yield batches, tf.constant(first), tf.constant(min(first + STEPS_PER_CALL, len(rows)))
 
 
-def _compile_steps(model: keras.Model, optimizer: keras.Optimizer, *, jit_compile: bool) -> Callable[..., Any]:
+def _adam(variables: Sequence[tf.Variable], learning_rate: float) -> Callable[[Sequence[tf.Tensor]], None]:
+    """Return a function that applies gradients to variables by Adam.
+
+    TensorFlow's fused kernel passes over each variable once, keras.optimizers.Adam several times, which costs the
+    convolutional network an eighth of its time. Formula and constants are the same. Source: Kingma and Ba 2015.
+    """
+    beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7  # Keras' defaults
+    step = tf.Variable(0.0)
+    moments = [(tf.Variable(tf.zeros_like(variable)), tf.Variable(tf.zeros_like(variable))) for variable in variables]
+
+    def apply(gradients: Sequence[tf.Tensor]) -> None:
+        step.assign_add(1.0)
+        for variable, (first, second), gradient in zip(variables, moments, gradients, strict=True):
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=first.handle,
+                v=second.handle,
+                beta1_power=tf.pow(beta_1, step),
+                beta2_power=tf.pow(beta_2, step),
+                lr=learning_rate,
+                beta1=beta_1,
+                beta2=beta_2,
+                epsilon=epsilon,
+                grad=gradient,
+            )
+
+    return apply
+
+
+def _compile_steps(model: keras.Model, params: ModelParams) -> Callable[..., Any]:
     """Return a compiled function that trains on some batches and returns the sums of loss and right predictions."""
     loss_of = keras.losses.SparseCategoricalCrossentropy()
+    variables = [variable.value for variable in model.trainable_variables]
+    apply_gradients = _adam(variables, params.learning_rate)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=params.jit_compile)
     def train_steps(
         images: tf.Tensor, labels: tf.Tensor, batches: tf.Tensor, first: tf.Tensor, last: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -131,7 +160,7 @@ def _compile_steps(model: keras.Model, optimizer: keras.Optimizer, *, jit_compil
             with tf.GradientTape() as tape:
                 probabilities = model(tf.gather(images, batch), training=True)
                 loss = loss_of(batch_labels, probabilities)
-            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+            apply_gradients(tape.gradient(loss, variables))
             right = tf.argmax(probabilities, axis=-1, output_type=tf.int32) == batch_labels
             total_loss += loss * tf.cast(tf.size(batch), tf.float32)
             total_right += tf.reduce_sum(tf.cast(right, tf.float32))
