@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from fashion_mnist import training
 from fashion_mnist.dataset import Split, scale_pixels
@@ -12,7 +13,7 @@ from fashion_mnist.metrics import accuracy_score, cross_entropy
 from fashion_mnist.models import build, predict
 from fashion_mnist.params import DenseParams
 from fashion_mnist.synthetic import draw_garments
-from fashion_mnist.training import EpochResult, Progress, fit
+from fashion_mnist.training import EpochResult, Progress, configure_tensorflow, fit
 
 pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
 
@@ -71,6 +72,20 @@ def fit_by_hand(model: keras.Model, train: Split, params: DenseParams) -> list[t
             model.train_on_batch(images, labels)
         means.append((loss / len(order), right / len(order)))
     return means
+
+
+def test_configuration_overrides_a_users_own_and_seeds_every_draw() -> None:
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_floatx("float64")
+    draws = []
+    for seed in (1, 1, 2):
+        configure_tensorflow(seed=seed, threads=2)
+        draws.append(keras.random.uniform((2,)).numpy().tolist())
+    assert draws[0] == draws[1] != draws[2]
+    assert keras.config.image_data_format() == "channels_last"
+    assert keras.config.floatx() == "float32"
+    assert tf.config.threading.get_intra_op_parallelism_threads() == 2
+    assert tf.config.threading.get_inter_op_parallelism_threads() == 2
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
