@@ -25,10 +25,10 @@ help: ## list these words
 repro: $(VENV)/run ## run the pipeline: only what changed since the last run
 	dvc repro
 
-test: $(VENV)/dev ## run the tests, without a network
-	pytest
+test: $(VENV)/dev ## run the tests, also whether the locks fit pyproject.toml; no network
+	pytest --numprocesses 2 --dist loadfile
 
-check: $(VENV)/dev ## format, lint, types, and whether the locks fit pyproject.toml
+check: $(VENV)/dev ## format, lint and types
 	ruff format --check .
 	ruff check .
 	mypy

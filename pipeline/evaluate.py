@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     splits = {name: read_split(name) for name in ("train", "validation", "test")}
     configure_tensorflow(seed=0, threads=params.evaluate.threads)
     for name in params.models:
-        model = from_archive(read_bytes(MODELS / name / "model.keras"))
+        path = MODELS / name / "model.keras"
+        model = from_archive(read_bytes(path), name=str(path))
         probabilities = {
             split: predict(model, images, batch_size=params.evaluate.batch_size)
             for split, (images, _) in splits.items()

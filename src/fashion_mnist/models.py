@@ -23,6 +23,9 @@ from fashion_mnist.params import CnnParams, DenseParams, ModelParams
 INPUT_SHAPE = (SIDE, SIDE, 1)
 CLASSES = len(CLASS_NAMES)
 
+# What Keras raises, by where an archive is damaged.
+UNLOADABLE = (AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile)
+
 # The earliest date that a zip archive can carry.
 NO_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -94,16 +97,21 @@ def to_archive(model: keras.Model) -> bytes:
         return canonical_archive(path.read_bytes())
 
 
-def from_archive(archive: bytes) -> keras.Model:
-    """Load a network from the bytes of a .keras file, refusing code in it. Raises DataError if it is damaged."""
+def from_archive(archive: bytes, *, name: str) -> keras.Model:
+    """Load a network from the bytes of a .keras file, refusing code in it.
+
+    name: what an error calls the file. Raises DataError if it is damaged or holds code.
+    """
+    if not zipfile.is_zipfile(io.BytesIO(archive)):
+        raise DataError(f"{name}: is no zip archive; expected a .keras file. Train again.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(archive)
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)
-        except (ValueError, TypeError, KeyError, OSError, RuntimeError, zipfile.BadZipFile) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"the archive does not load ({reason}); expected a .keras file. Train again.") from error
+        except UNLOADABLE as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise DataError(f"{name}: does not load ({reason}); expected a .keras file. Train again.") from error
 
 
 def canonical_archive(archive: bytes) -> bytes:

@@ -5,9 +5,10 @@ Every field is required: defaults live in params.yaml alone. What a field means 
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fashion_mnist.errors import ParamsError
 
@@ -15,6 +16,15 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 CLASSES = 10
+
+
+def _of_equal_classes(value: int) -> int:
+    if value % CLASSES:
+        raise ValueError(f"a multiple of {CLASSES}, so that classes are balanced")
+    return value
+
+
+BalancedCount = Annotated[Count, AfterValidator(_of_equal_classes)]
 
 
 class Section(BaseModel):
@@ -26,16 +36,9 @@ class Section(BaseModel):
 class SyntheticParams(Section):
     """How many garments to draw when the data set is synthetic."""
 
-    train_images: Count
-    test_images: Count
+    train_images: BalancedCount
+    test_images: BalancedCount
     seed: Seed
-
-    @field_validator("train_images", "test_images")
-    @classmethod
-    def _equal_classes(cls, value: int) -> int:
-        if value % CLASSES:
-            raise ValueError(f"a multiple of {CLASSES}, so that classes are balanced")
-        return value
 
 
 class DownloadParams(Section):
@@ -58,7 +61,7 @@ class DownloadParams(Section):
 class NormalizeParams(Section):
     """How validation is cut from train."""
 
-    validation_images: Annotated[int, Field(ge=CLASSES)]
+    validation_images: BalancedCount
     seed: Seed
 
 
@@ -131,13 +134,13 @@ class ReportParams(Section):
 
     baseline: str
     candidate: str
-    article: Annotated[Mapping[str, PublishedAccuracy], Field(strict=False)]
+    article: Annotated[Mapping[str, PublishedAccuracy], Field(strict=False), AfterValidator(MappingProxyType)]
 
 
 class Params(Section):
     """The whole of params.yaml: the models of the matrix, then a section for each stage."""
 
-    models: Annotated[Sequence[str], Field(min_length=1)]
+    models: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     download: DownloadParams
     normalize: NormalizeParams
     train: TrainParams
@@ -146,14 +149,14 @@ class Params(Section):
 
     @field_validator("models")
     @classmethod
-    def _have_sections(cls, models: Sequence[str]) -> tuple[str, ...]:
+    def _have_sections(cls, models: tuple[str, ...]) -> tuple[str, ...]:
         known = TrainParams.names()
         strangers = [model for model in models if model not in known]
         if strangers:
             raise ValueError(f"models that have a section under train ({', '.join(known)}), unlike {strangers[0]!r}")
         if len(set(models)) < len(models):
             raise ValueError("each model once")
-        return tuple(models)
+        return models
 
     @model_validator(mode="after")
     def _compares_trained_models(self) -> "Params":
@@ -161,6 +164,13 @@ class Params(Section):
             found = getattr(self.report, role)
             if found not in self.models:
                 raise ParamsError(f"report.{role} is {found!r}; expected one of models ({', '.join(self.models)})")
+        if self.report.candidate == self.report.baseline:
+            raise ParamsError(
+                f"report.candidate is {self.report.candidate!r}; expected another model than the baseline"
+            )
+        strangers = [name for name in self.report.article if name not in TrainParams.names()]
+        if strangers:
+            raise ParamsError(f"report.article.{strangers[0]} is unknown; expected {', '.join(TrainParams.names())}")
         return self
 
     @model_validator(mode="after")
@@ -184,7 +194,7 @@ def parse_params(document: object, *, source: str) -> Params:
     except ValidationError as error:
         # A misspelled key is also a missing one: its spelling says more.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        raise ParamsError(f"{source}: {_describe(problems[0])}") from error
+        raise ParamsError(" ".join(f"{source}: {_describe(problems[0])}".split())) from error
     except ParamsError as error:
         raise ParamsError(f"{source}: {error}") from error
 

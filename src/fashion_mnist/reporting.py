@@ -16,14 +16,15 @@ class ModelRow(NamedTuple):
     article: PublishedAccuracy
 
 
-def percent(share: float | None, *, digits: int = 2) -> str:
-    """Write a share as a percentage; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+def percent(share: float | None) -> str:
+    """Write a share as a percentage with two decimals; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.2f} %"
 
 
 def points(difference: float) -> str:
     """Write a difference of shares in percentage points, with its sign."""
-    return f"{100 * difference:+.2f}".replace("-", "−")
+    rounded = round(100 * difference, 2) + 0.0  # which turns -0.0 into 0.0
+    return f"{rounded:+.2f}".replace("-", "−")
 
 
 def probability(p: float) -> str:
@@ -48,7 +49,6 @@ def render_markdown(
         loader=PackageLoader("fashion_mnist"),
         undefined=StrictUndefined,
         trim_blocks=True,
-        lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown, from numbers and names that are our own
     )

@@ -84,6 +84,12 @@ def test_committed_values_arrive_typed_and_unchanged() -> None:
             999,
             "download.synthetic.test_images is 999; expected a multiple of 10, so that classes are balanced",
         ),
+        (
+            "normalize.validation_images",
+            5001,
+            "normalize.validation_images is 5001; expected a multiple of 10, so that classes are balanced",
+        ),
+        ("models", "dense", "models is 'dense'; expected a valid tuple"),
         ("evaluate.confidence", 95, "evaluate.confidence is 95; expected less than 1"),
         ("report.article.cnn.test", 91.0, "report.article.cnn.test is 91.0; expected less than 1"),
         (
@@ -146,6 +152,17 @@ def test_compared_model_that_is_not_trained_is_named_by_its_key(role: str) -> No
     assert error_of(changed(f"report.{role}", "lstm")) == message
 
 
+def test_model_is_not_compared_with_itself() -> None:
+    message = "params.yaml: report.candidate is 'dense'; expected another model than the baseline"
+    assert error_of(changed("report.candidate", "dense")) == message
+
+
+def test_article_states_nothing_of_an_unknown_model() -> None:
+    document = deepcopy(COMMITTED)
+    document["report"]["article"]["dens"] = {"train": None, "test": 0.9}
+    assert error_of(document) == "params.yaml: report.article.dens is unknown; expected dense, cnn"
+
+
 def test_candidate_must_be_among_the_models_of_this_run() -> None:
     assert "report.candidate is 'cnn'; expected one of models (dense)" in error_of(changed("models", ["dense"]))
 
@@ -160,6 +177,8 @@ def test_data_set_decides_how_many_images_there_are() -> None:
 def test_values_cannot_be_changed_after_parsing() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         committed().train.cnn.epochs = 3
+    with pytest.raises(TypeError):
+        committed().report.article["cnn"] = None  # type: ignore[index]
 
 
 def test_model_without_a_section_is_named_with_those_that_have_one() -> None:

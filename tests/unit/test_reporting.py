@@ -73,14 +73,14 @@ def cells(page: str, label: str) -> list[str]:
     return [cell.strip() for cell in row.strip("|").split("|")][1:]
 
 
+@pytest.mark.parametrize(("share", "text"), [(0.91234, "91.23 %"), (1, "100.00 %"), (None, "–")])
+def test_share_is_written_in_percent(share: float | None, text: str) -> None:
+    assert percent(share) == text
+
+
 @pytest.mark.parametrize(
-    ("share", "digits", "text"), [(0.91234, 2, "91.23 %"), (0.95, 0, "95 %"), (1, 2, "100.00 %"), (None, 2, "–")]
+    ("difference", "text"), [(0.0321, "+3.21"), (-0.0321, "−3.21"), (0, "+0.00"), (-1e-5, "+0.00")]
 )
-def test_share_is_written_in_percent(share: float | None, digits: int, text: str) -> None:
-    assert percent(share, digits=digits) == text
-
-
-@pytest.mark.parametrize(("difference", "text"), [(0.0321, "+3.21"), (-0.0321, "−3.21"), (0, "+0.00")])
 def test_difference_is_written_in_points_with_its_sign(difference: float, text: str) -> None:
     assert points(difference) == text
 
