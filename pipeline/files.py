@@ -10,11 +10,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -22,11 +21,17 @@ from fashion_mnist.dataset import Split
 from fashion_mnist.errors import ArtifactError, ParamsError
 from fashion_mnist.params import Params, parse_params
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PARAMS = Path("params.yaml")
 RAW = Path("data/raw")
 NORMALIZED = Path("data/normalized")
 MODELS = Path("models")
 REPORTS = Path("reports")
+
+# The columns of reports/predictions/MODEL.csv and their types.
+PREDICTIONS = {"label": "uint8", "prediction": "uint8", "confidence": "float64"}
 
 # By split, the images and the labels.
 RAW_FILES = {
@@ -66,7 +71,7 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 def read_bytes(path: Path) -> bytes:
     """Read a whole file. Raises ArtifactError when it cannot be read."""
-    with _reading(path):
+    with _reading(str(path)):
         return path.read_bytes()
 
 
@@ -77,22 +82,46 @@ def write_json(document: Mapping[str, Any], path: Path) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON document. Raises ArtifactError when it cannot be read or parsed."""
-    with _reading(path):
-        return json.loads(path.read_bytes())
+    return parse_json(read_bytes(path), name=str(path))
 
 
-def write_csv(table: pd.DataFrame, path: Path) -> None:
+def parse_json(content: bytes, *, name: str) -> Any:
+    """Parse a JSON document; name: what an error calls it. Raises ArtifactError when it is none."""
+    with _reading(name):
+        return json.loads(content)
+
+
+def write_csv(table: "pd.DataFrame", path: Path) -> None:
     """Write a table without its index; numbers with six decimals."""
     write_bytes(table.to_csv(index=False, float_format="%.6f", lineterminator="\n").encode(), path)
 
 
-def read_csv(path: Path, *, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Read a table; columns: the dtype of each by name. Raises ArtifactError unless these columns stand there."""
-    with _reading(path):
-        table = pd.read_csv(io.BytesIO(path.read_bytes()))
-        if list(table) != list(columns):
-            raise ValueError(f"columns are {', '.join(table)}; expected {', '.join(columns)}")
-        return table.astype(dict(columns))
+def read_csv(path: Path, *, columns: Mapping[str, str]) -> dict[str, npt.NDArray[Any]]:
+    """Read a table of numbers; columns: the dtype of each by name. Raises ArtifactError for anything else."""
+    return parse_csv(read_bytes(path), columns=columns, name=str(path))
+
+
+def parse_csv(content: bytes, *, columns: Mapping[str, str], name: str) -> dict[str, npt.NDArray[Any]]:
+    """Parse a table of numbers; columns: the dtype of each by name; name: what an error calls the table.
+
+    Raises ArtifactError when columns differ, a value does not fit its dtype, or the last line is not whole.
+    """
+    with _reading(name):
+        header, _, body = content.decode().partition("\n")
+        if header.split(",") != list(columns):
+            raise ValueError(f"columns are {header}; expected {','.join(columns)}")
+        if not body.endswith("\n"):
+            raise ValueError("it ends within a line")
+        rows = np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2)
+        if rows.shape[1] != len(columns):
+            raise ValueError(f"its rows hold {rows.shape[1]} values; expected {len(columns)}")
+        if not np.isfinite(rows).all():
+            raise ValueError("it holds NaN or infinity")
+        table = {column: values.astype(dtype) for (column, dtype), values in zip(columns.items(), rows.T, strict=True)}
+        for (column, values), found in zip(table.items(), rows.T, strict=True):
+            if not np.array_equal(values, found):
+                raise ValueError(f"{column} holds values that are no {values.dtype}")
+        return table
 
 
 def write_split(split: Split, name: str) -> None:
@@ -120,15 +149,15 @@ def read_params() -> Params:
 
 
 def _read_array(path: Path) -> npt.NDArray[Any]:
-    with _reading(path):
+    with _reading(str(path)):
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise ArtifactError(f"{path}: cannot be read ({reason}); run `dvc repro` to make it again") from error
+        raise ArtifactError(f"{name}: cannot be read ({reason}); run `dvc repro` to make it again") from error

@@ -12,11 +12,10 @@ from fashion_mnist.metrics import Labels, confusion
 from fashion_mnist.params import PublishedAccuracy
 from fashion_mnist.reporting import ModelRow, percent, points, render_markdown
 from pipeline.command import parse_arguments, run, say
-from pipeline.files import MODELS, REPORTS, read_csv, read_json, read_params, write_bytes, write_json
+from pipeline.files import MODELS, PREDICTIONS, REPORTS, read_csv, read_json, read_params, write_bytes, write_json
 
 HISTORY = {"epoch": "int64", "loss": "float64", "accuracy": "float64", "val_loss": "float64", "val_accuracy": "float64"}
 NOT_IN_ARTICLE = PublishedAccuracy(train=None, test=None)
-PREDICTIONS = {"label": "uint8", "prediction": "uint8", "confidence": "float64"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,14 +57,14 @@ def read_predictions(models: Sequence[str]) -> tuple[Labels, dict[str, Labels]]:
     Raises ArtifactError when two models were scored on other labels, or in another order.
     """
     tables = {name: read_csv(REPORTS / "predictions" / f"{name}.csv", columns=PREDICTIONS) for name in models}
-    labels = tables[models[0]]["label"].to_numpy()
+    labels = tables[models[0]]["label"]
     for name, table in tables.items():
         if not np.array_equal(table["label"], labels):
             raise ArtifactError(
                 f"{REPORTS}/predictions: {name}.csv has other labels than {models[0]}.csv; expected the same images "
                 "in the same order. Run `dvc repro evaluate`."
             )
-    return labels, {name: table["prediction"].to_numpy() for name, table in tables.items()}
+    return labels, {name: table["prediction"] for name, table in tables.items()}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
 
 from fashion_mnist.errors import DataError
 
@@ -110,6 +109,9 @@ def cut_validation(train: RawSplit, *, images: int, seed: int) -> tuple[RawSplit
 
     Returns what remains of train, and validation. The same seed cuts the same images.
     """
+    # Imported here: it takes a second or two, and every other stage does without.
+    from sklearn.model_selection import train_test_split
+
     kept, cut = train_test_split(
         np.arange(len(train.labels)), test_size=images, stratify=train.labels, random_state=seed
     )

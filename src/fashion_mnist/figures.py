@@ -7,7 +7,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.figure import Figure
 
 COLUMN_WIDTH = 4.6  # inches
@@ -16,7 +15,7 @@ STABLE: Any = {"svg.hashsalt": "fashion-mnist", "svg.fonttype": "path"}
 NO_DATE = {"Date": None}
 
 
-def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
+def learning_curves(histories: Mapping[str, Mapping[str, npt.NDArray[Any]]]) -> Figure:
     """Draw accuracy and loss per epoch, train against validation, one column for each model.
 
     histories: by model, the columns epoch, loss, accuracy, val_loss, val_accuracy.

@@ -2,8 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binomtest
 
 from fashion_mnist.errors import DataError
 
@@ -21,9 +20,8 @@ def accuracy_score(labels: Labels, predictions: Labels) -> float:
 
 def accuracy_interval(labels: Labels, predictions: Labels, *, confidence: float) -> tuple[float, float]:
     """Return Wilson's interval of the accuracy, which stays within [0, 1] and holds its level near 1."""
-    low, high = proportion_confint(
-        np.count_nonzero(labels == predictions), len(labels), alpha=1 - confidence, method="wilson"
-    )
+    right = binomtest(np.count_nonzero(labels == predictions), len(labels))
+    low, high = right.proportion_ci(confidence, method="wilson")
     return float(low), float(high)
 
 
@@ -65,17 +63,30 @@ def score(
     if not np.isfinite(probabilities).all():
         raise DataError("probabilities hold NaN or infinity; the model diverged. Lower its learning rate.")
     predictions = probabilities.argmax(axis=1).astype(np.uint8)
+    return {
+        **score_predictions(labels, predictions, class_names=class_names, confidence=confidence),
+        "loss": cross_entropy(labels, probabilities),
+        "expected_calibration_error": expected_calibration_error(labels, probabilities, bins=bins),
+    }
+
+
+def score_predictions(
+    labels: Labels, predictions: Labels, *, class_names: tuple[str, ...], confidence: float
+) -> dict[str, float]:
+    """Return those scores of `score` that follow from the predicted classes alone; both of shape (n,)."""
     low, high = accuracy_interval(labels, predictions, confidence=confidence)
-    per_class = {"labels": range(len(class_names)), "average": None, "zero_division": 0.0}
+    counts = confusion(labels, predictions, classes=len(class_names))
+    # A class that never occurs, or is never predicted, scores 0.
+    recall = counts.diagonal() / np.maximum(counts.sum(axis=1), 1)
+    precision = counts.diagonal() / np.maximum(counts.sum(axis=0), 1)
+    f1 = 2 * counts.diagonal() / np.maximum(counts.sum(axis=1) + counts.sum(axis=0), 1)
     return {
         "accuracy": accuracy_score(labels, predictions),
         "accuracy_low": low,
         "accuracy_high": high,
-        "loss": cross_entropy(labels, probabilities),
-        "macro_f1": float(f1_score(labels, predictions, **per_class | {"average": "macro"})),
-        "expected_calibration_error": expected_calibration_error(labels, probabilities, bins=bins),
-        **_by_class("precision", class_names, precision_score(labels, predictions, **per_class)),
-        **_by_class("recall", class_names, recall_score(labels, predictions, **per_class)),
+        "macro_f1": float(f1.mean()),
+        **_by_class("precision", class_names, precision),
+        **_by_class("recall", class_names, recall),
     }
 
 
@@ -87,5 +98,5 @@ def _by_class(metric: str, class_names: tuple[str, ...], values: npt.NDArray[np.
 
 def confusion(labels: Labels, predictions: Labels, *, classes: int) -> npt.NDArray[np.int64]:
     """Count images by true class (rows) and predicted class (columns); shape (classes, classes)."""
-    counts: npt.NDArray[np.int64] = confusion_matrix(labels, predictions, labels=range(classes))
-    return counts
+    pairs = labels.astype(np.int64) * classes + predictions
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
