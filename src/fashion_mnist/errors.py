@@ -23,3 +23,7 @@ class DownloadError(PipelineError):
 
 class ArtifactError(PipelineError):
     """A file between stages that is missing, unreadable or unwritable, or does not fit its contract."""
+
+
+class BaselineError(PipelineError):
+    """A git revision that is missing, or whose evaluation cannot be compared with the present one."""

@@ -137,8 +137,31 @@ class ReportParams(Section):
     article: Annotated[Mapping[str, PublishedAccuracy], Field(strict=False), AfterValidator(MappingProxyType)]
 
 
+class Floors(Section):
+    """What one model must reach, whatever the baseline reached."""
+
+    accuracy: Fraction
+    recall: Fraction
+
+
+class GateParams(Section):
+    """When a change counts as a regression."""
+
+    margin: Fraction
+    confidence: Fraction
+    floors: Annotated[Mapping[str, Floors], Field(strict=False), AfterValidator(MappingProxyType)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=2, strict=False)]
+
+    @field_validator("seeds")
+    @classmethod
+    def _differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("each seed once")
+        return seeds
+
+
 class Params(Section):
-    """The whole of params.yaml: the models of the matrix, then a section for each stage."""
+    """The whole of params.yaml: the models of the matrix, a section for each stage, then the gate's."""
 
     models: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     download: DownloadParams
@@ -146,6 +169,7 @@ class Params(Section):
     train: TrainParams
     evaluate: EvaluateParams
     report: ReportParams
+    gate: GateParams
 
     @field_validator("models")
     @classmethod
@@ -168,9 +192,10 @@ class Params(Section):
             raise ParamsError(
                 f"report.candidate is {self.report.candidate!r}; expected another model than the baseline"
             )
-        strangers = [name for name in self.report.article if name not in TrainParams.names()]
-        if strangers:
-            raise ParamsError(f"report.article.{strangers[0]} is unknown; expected {', '.join(TrainParams.names())}")
+        for key, named in (("report.article", self.report.article), ("gate.floors", self.gate.floors)):
+            strangers = [name for name in named if name not in TrainParams.names()]
+            if strangers:
+                raise ParamsError(f"{key}.{strangers[0]} is unknown; expected {', '.join(TrainParams.names())}")
         return self
 
     @model_validator(mode="after")

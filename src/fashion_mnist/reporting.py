@@ -1,4 +1,4 @@
-"""The report's text, from numbers."""
+"""The report's and the gate's text, from numbers."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -21,14 +21,18 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.2f} %"
 
 
-def points(difference: float) -> str:
-    """Write a difference of shares in percentage points, with its sign."""
+def points(difference: float | None) -> str:
+    """Write a difference of shares in percentage points, with its sign; a dash where there is none."""
+    if difference is None:
+        return "–"
     rounded = round(100 * difference, 2) + 0.0  # which turns -0.0 into 0.0
     return f"{rounded:+.2f}".replace("-", "−")
 
 
-def probability(p: float) -> str:
-    """Write a p-value with two digits; very small ones as a power of ten."""
+def probability(p: float | None) -> str:
+    """Write a p-value with two digits; very small ones as a power of ten; a dash where there is none."""
+    if p is None:
+        return "–"
     if p >= 0.001:
         return f"{p:.3f}"
     mantissa, exponent = f"{p:.1e}".split("e")
@@ -45,6 +49,24 @@ def render_markdown(
     candidate: str,
 ) -> str:
     """Render the report for a reader on GitHub; paths in it are relative to the folder of the report."""
+    template = _environment().get_template("report.md.jinja")
+    return template.render(
+        models=models,
+        comparison=comparison,
+        data=data,
+        confidence=confidence,
+        baseline=baseline,
+        candidate=candidate,
+        synthetic=data["dataset"] == "synthetic",
+    )
+
+
+def render_gate(judgement: Mapping[str, Any]) -> str:
+    """Render the gate's judgement for a pull request; its keys are those of `pipeline.gate`'s JSON."""
+    return _environment().get_template("gate.md.jinja").render(judgement)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("fashion_mnist"),
         undefined=StrictUndefined,
@@ -59,12 +81,4 @@ def render_markdown(
         "decimals": "{:.4f}".format,
         "thousands": "{:,}".format,
     }
-    return environment.get_template("report.md.jinja").render(
-        models=models,
-        comparison=comparison,
-        data=data,
-        confidence=confidence,
-        baseline=baseline,
-        candidate=candidate,
-        synthetic=data["dataset"] == "synthetic",
-    )
+    return environment
