@@ -145,7 +145,8 @@ def find_baseline(revision: str | None) -> tuple[str, str]:
             sha = git("merge-base", head, tip, missing="")
             if not sha:
                 raise BaselineError(f"HEAD and {branch} have no common commit in this clone{hint()}")
-            return sha, f"{sha[:7]}, the last commit" if sha == head else f"{sha[:7]}, where HEAD left {branch}"
+            name = git("rev-parse", "--abbrev-ref", branch)  # the branch that origin/HEAD stands for
+            return sha, f"{sha[:7]}, the last commit" if sha == head else f"{sha[:7]}, where HEAD left {name}"
     return head, f"{head[:7]}, the last commit"
 
 
@@ -325,12 +326,12 @@ def as_text(judgement: Mapping[str, Any]) -> str:
         return f"gate: cannot judge. {judgement['reason']}"
     tolerated = points(-judgement["margin"])
     lines = [f"gate against {judgement['baseline']['described']}; points of test accuracy, {tolerated} tolerated", ""]
-    lines += [f"{'model':10}{'was':>10}{'is':>10}{'change':>10}{'at worst':>10}{'lost':>7}{'gained':>7}"]
+    lines += [f"{'model':10}{'was':>10}{'is':>10}{'change':>10}{'at worst':>10}{'at best':>10}{'lost':>7}{'gained':>8}"]
     for name, model in judgement["models"].items():
         counts = [sum(count[side] for count in model["exchanged"].values()) for side in ("lost", "gained")]
         cells = [*map(percent, (model["baseline_accuracy"], model["accuracy"]))]
-        cells += [*map(points, (model["change"], model["at_worst"]))]
-        lines.append(f"{name:10}{''.join(f'{cell:>10}' for cell in cells)}{counts[0]:7}{counts[1]:7}")
+        cells += [*map(points, (model["change"], model["at_worst"], model["at_best"]))]
+        lines.append(f"{name:10}{''.join(f'{cell:>10}' for cell in cells)}{counts[0]:7}{counts[1]:8}")
     same = "the same bytes as at the baseline" if judgement["reproduced"] else "other bytes than at the baseline"
     lines += ["", f"metrics, predictions and models: {same}", *judgement["changes"], *judgement["remarks"]]
     lines += [f"FAILS {failure}" for failure in judgement["failures"]]

@@ -26,14 +26,16 @@ class Evaluation(NamedTuple):
 class Verdict(NamedTuple):
     """The judgement of one model; it fails if `failures` holds a sentence.
 
-    Accuracies are shares; `change` is new minus old and `at_worst` its lower bound, both None without a baseline.
-    `exchanged` counts, by class, the images that were right and are wrong now (lost) and the reverse (gained).
+    Accuracies are shares; `change` is new minus old, `at_worst` and `at_best` its one-sided bounds, `p` McNemar's exact
+    one; all are None without a baseline. `exchanged` counts, by class, the images that were right and are wrong now
+    (lost) and the reverse (gained).
     """
 
     accuracy: float
     baseline_accuracy: float | None
     change: float | None
     at_worst: float | None
+    at_best: float | None
     p: float | None
     exchanged: Mapping[str, Mapping[str, int]]
     failures: Sequence[str]
@@ -58,7 +60,7 @@ def judge(
     accuracy = float(np.mean(new.predictions == labels))
     failures = _below_floors(labels, new.predictions, floors, confidence=confidence, class_names=class_names)
     if old is None:
-        return Verdict(accuracy, None, None, None, None, {}, failures, ["new: the baseline holds no such model"])
+        return Verdict(accuracy, None, None, None, None, None, {}, failures, ["new: the baseline holds no such model"])
     paired = compare(labels, old.predictions, new.predictions, confidence=confidence)
     if new.replicates and old.replicates:
         before, after = ([float(np.mean(run == labels)) for run in side.replicates] for side in (old, new))
@@ -88,6 +90,7 @@ def judge(
         baseline_accuracy,
         change,
         at_worst,
+        at_best,
         paired["mcnemar_p"],
         _exchanged(labels, old.predictions, new.predictions, class_names),
         failures,

@@ -91,7 +91,7 @@ def test_lost_points_and_their_bound_stand_in_the_sentence() -> None:
     new = labels.copy()
     new[:300] = (new[:300] + 1) % 3
     failure = verdict(labels, new, labels).failures[0]
-    # 300 of 3000 lost; with half an image in each cell 300/3002 ± 1.645 · sqrt((301/3002 − (300/3002)²) / 3002).
+    # 300 of 3000 lost; with half an image in each cell 300/3002 ± 1.645 · sqrt((301/3002 - (300/3002)²) / 3002).
     assert failure == (
         "accuracy: 10.00 points lost (100.00 % to 90.00 %); with 95 % confidence the loss is at most 10.90, "
         "and 5.00 are tolerated"
@@ -138,7 +138,10 @@ def test_mean_over_seeds_decides_where_there_are_several() -> None:
     def run(wrong: int) -> Labels:
         return as_labels([1] * wrong + [0] * (1000 - wrong))
 
-    good, bad = Evaluation(run(100), [run(90), run(100), run(110)]), Evaluation(run(100), [run(170), run(180), run(190)])
+    good, bad = (
+        Evaluation(run(100), [run(90), run(100), run(110)]),
+        Evaluation(run(100), [run(170), run(180), run(190)]),
+    )
     options: Any = {"margin": 0.05, "confidence": 0.95, "floors": None, "class_names": ["a"]}
     # Welch: standard error sqrt(2 · 0.01²/3) = 0.00816 with 4 degrees of freedom, t = 2.132: 0.08 + 0.0174.
     assert judge(labels, bad, good, **options).failures == [

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import numpy.typing as npt
 import pytest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fashion_mnist.errors import DataError
 from fashion_mnist.metrics import (
@@ -15,6 +16,7 @@ from fashion_mnist.metrics import (
     cross_entropy,
     expected_calibration_error,
     score,
+    score_predictions,
 )
 
 # Three of four right, the second image wrong.
@@ -129,3 +131,17 @@ def test_confusion_counts_true_classes_in_rows_and_predictions_in_columns() -> N
 
 def test_confusion_has_a_row_for_a_class_that_does_not_occur() -> None:
     assert confusion(np.array([0], np.uint8), np.array([0], np.uint8), classes=2).tolist() == [[1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("present", [10, 7])
+def test_scores_of_classes_are_those_of_scikit_learn(present: int) -> None:
+    rng = np.random.default_rng(present)
+    labels, predictions = rng.integers(0, present, (2, 500)).astype(np.uint8)
+    names = tuple(f"class {number}" for number in range(10))
+    found = score_predictions(labels, predictions, class_names=names, confidence=0.95)
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, predictions, labels=range(10), zero_division=0)
+    assert [found[f"precision_class_{number}"] for number in range(10)] == pytest.approx(precision)
+    assert [found[f"recall_class_{number}"] for number in range(10)] == pytest.approx(recall)
+    assert found["macro_f1"] == pytest.approx(f1.mean())
+    expected = confusion_matrix(labels, predictions, labels=range(10))
+    assert np.array_equal(confusion(labels, predictions, classes=10), expected)

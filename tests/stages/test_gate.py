@@ -1,0 +1,400 @@
+"""The gate on planted changes: each with its exit code and the sentence that it must print."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from fashion_mnist.dataset import CLASS_NAMES, digest
+from fashion_mnist.metrics import Labels, score_predictions
+from pipeline import gate
+from pipeline.demo import PROJECT, change_params
+from pipeline.files import write_csv, write_json
+
+LABELS = np.repeat(np.arange(10, dtype=np.uint8), 1000)
+PARAMS = {"gate.margin": 0.01, "gate.floors.dense.accuracy": 0.8, "gate.floors.cnn.accuracy": 0.85}
+PASSES, REGRESSION, CANNOT_JUDGE = 0, 1, 2
+
+
+def right_but(wrong: Mapping[int, int]) -> Labels:
+    """Predictions that are wrong for so many images of each class: the first ones, taken for the next class."""
+    predictions = LABELS.copy()
+    for number, count in wrong.items():
+        start = 1000 * number
+        predictions[start : start + count] = (number + 1) % 10
+    return predictions
+
+
+DENSE = right_but(dict.fromkeys(range(10), 130))
+CNN = right_but(dict.fromkeys(range(10), 90))
+
+
+def git(*arguments: str) -> str:
+    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def commit(message: str) -> str:
+    git("add", "--all")
+    git("commit", "--quiet", "--allow-empty", "--message", message)
+    return git("rev-parse", "HEAD")
+
+
+def write_evaluation(model: str, predictions: Labels, labels: Labels = LABELS) -> None:
+    """Write what evaluate writes for one model."""
+    scores = score_predictions(labels, predictions, class_names=CLASS_NAMES, confidence=0.95)
+    scores |= {"loss": 0.3, "parameters": 100}
+    write_json({key: round(value, 6) for key, value in scores.items()}, Path(f"reports/metrics/{model}.json"))
+    table = pd.DataFrame({"label": labels, "prediction": predictions, "confidence": 0.9})
+    write_csv(table, Path(f"reports/predictions/{model}.csv"))
+
+
+def write_lock(**changed: object) -> None:
+    """Write a dvc.lock in which each model's training has a seed, code and an output."""
+    record = {"seed": 1, "code": "aa", "model": "bb"} | changed
+    stages = {
+        f"train@{model}": {
+            "deps": [{"path": "src/fashion_mnist/models.py", "md5": record["code"]}],
+            "params": {"params.yaml": {f"train.{model}": {"seed": record["seed"]}}},
+            "outs": [{"path": f"models/{model}/model.keras", "md5": record["model"]}],
+        }
+        for model in ("dense", "cnn")
+    }
+    YAML().dump({"schema": "2.0", "stages": stages}, Path("dvc.lock"))
+
+
+def write_data(images: int = len(LABELS), sha256: str = "1234") -> None:
+    split = {"images": images, "images_sha256": sha256, "labels_sha256": digest(LABELS)}
+    write_json({"train": split, "validation": split, "test": split}, Path("reports/data.json"))
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone on its default branch, with a committed evaluation of both models, as the current folder."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    shutil.copy(PROJECT / "params.yaml", folder)
+    change_params(folder / "params.yaml", PARAMS)
+    git("init", "--quiet", "--initial-branch", "main")
+    write_evaluation("dense", DENSE)
+    write_evaluation("cnn", CNN)
+    write_data()
+    write_lock()
+    commit("results")
+    return folder
+
+
+Judge = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def judged(capsys: pytest.CaptureFixture[str]) -> Judge:
+    """Run the gate; returns its exit code and what it prints."""
+
+    def run(*argv: str) -> tuple[int, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            gate.main(argv)
+        return int(str(ended.value.code)), capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.usefixtures("repository")
+def test_same_results_pass_and_are_the_same_bytes(judged: Judge) -> None:
+    code, said = judged()
+    assert code == PASSES
+    assert "metrics, predictions and models: the same bytes as at the baseline" in said
+    assert said.endswith("gate: passes\n")
+
+
+@pytest.mark.usefixtures("repository")
+def test_better_model_passes_and_is_called_better(judged: Judge) -> None:
+    write_evaluation("cnn", right_but(dict.fromkeys(range(10), 60)))
+    code, said = judged()
+    assert code == PASSES
+    assert "cnn: better: 3.00 points gained, with 95 % confidence at least 2.72" in said
+    assert "other bytes than at the baseline" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_loss_within_the_margin_passes(judged: Judge) -> None:
+    write_evaluation("cnn", right_but(dict.fromkeys(range(10), 95)))
+    code, said = judged()
+    assert code == PASSES
+    assert "cnn: worse within the margin: 0.50 points lost" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_loss_of_one_and_a_half_points_fails_in_words(judged: Judge) -> None:
+    write_evaluation("cnn", right_but(dict.fromkeys(range(10), 105)))
+    code, said = judged()
+    assert code == REGRESSION
+    assert "FAILS cnn: accuracy: 1.50 points lost (91.00 % to 89.50 %)" in said
+    assert "and 1.00 are tolerated" in said
+    assert said.endswith("gate: regression\n")
+
+
+@pytest.mark.usefixtures("repository")
+def test_loss_that_cannot_be_ruled_out_fails(judged: Judge) -> None:
+    exchanged = np.roll(CNN.reshape(10, 1000), 500, axis=1).ravel()  # as accurate, with other images wrong
+    exchanged[:90] = LABELS[:90] + 1
+    write_evaluation("cnn", exchanged)
+    code, said = judged()
+    assert code == REGRESSION
+    assert "0.90 points lost (91.00 % to 90.10 %)" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_collapsed_class_fails_while_the_mean_holds(judged: Judge) -> None:
+    write_evaluation("cnn", right_but({1: 900}))
+    code, said = judged()
+    assert code == REGRESSION
+    assert "FAILS cnn: recall of Trouser is 10.0 %" in said
+    assert "points lost" not in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_candidate_must_stay_above_the_baseline_model(judged: Judge) -> None:
+    change_params(Path("params.yaml"), {"gate.floors.cnn.accuracy": 0.5, "gate.margin": 0.5})
+    write_evaluation("cnn", DENSE)
+    code, said = judged()
+    assert code == REGRESSION
+    assert "FAILS cnn is not shown to be more accurate than dense" in said
+
+
+@pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "null", '"0.91"'])
+def test_metric_that_is_no_finite_number_cannot_be_judged(judged: Judge, value: str) -> None:
+    path = Path("reports/metrics/cnn.json")
+    path.write_text(path.read_text().replace('"loss": 0.3', f'"loss": {value}'))
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert said.startswith("gate: cannot judge. reports/metrics/cnn.json: loss is ")
+    assert "expected a finite number" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_metrics_must_follow_from_the_predictions(judged: Judge) -> None:
+    path = Path("reports/metrics/cnn.json")
+    path.write_text(path.read_text().replace('"accuracy": 0.91', '"accuracy": 0.95'))
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "accuracy is 0.95, but the predictions beside it give 0.910000" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_model_whose_files_are_gone_cannot_be_judged(judged: Judge) -> None:
+    Path("reports/metrics/dense.json").unlink()
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "reports/metrics/dense.json: cannot be read" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_model_that_vanished_cannot_be_judged(judged: Judge) -> None:
+    write_evaluation("third", CNN)
+    commit("a third model")
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "third is evaluated at" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_new_model_is_judged_by_its_floors(judged: Judge) -> None:
+    git("rm", "--quiet", "--cached", "reports/metrics/cnn.json", "reports/predictions/cnn.csv")
+    git("commit", "--quiet", "--message", "only dense")
+    code, said = judged()
+    assert code == PASSES
+    assert "cnn: new: the baseline holds no such model" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_labels_in_another_order_cannot_be_judged(judged: Judge) -> None:
+    order = np.random.default_rng(0).permutation(len(LABELS))
+    write_evaluation("dense", DENSE[order], LABELS[order])
+    write_evaluation("cnn", CNN[order], LABELS[order])
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "the test labels differ from those at" in said
+    write_evaluation("dense", DENSE)
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "cnn.csv: its labels, or their order, are not those of the other models" in said
+
+
+@pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize(
+    ("keep", "reason"), [(-3, "it ends within a line"), (-len("9,0,0.900000\n"), "9999 rows; expected 10000")]
+)
+def test_truncated_predictions_cannot_be_judged(judged: Judge, keep: int, reason: str) -> None:
+    path = Path("reports/predictions/cnn.csv")
+    path.write_bytes(path.read_bytes()[:keep])
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert f"reports/predictions/cnn.csv: {'cannot be read (' if keep == -3 else ''}{reason}" in said
+
+
+@pytest.mark.usefixtures("repository")
+@pytest.mark.parametrize("cell", ["10", "300", "-1", "nan", "x"])
+def test_prediction_that_is_no_class_cannot_be_judged(judged: Judge, cell: str) -> None:
+    path = Path("reports/predictions/cnn.csv")
+    path.write_text(path.read_text().replace("\n0,1,", f"\n0,{cell},", 1))
+    assert judged()[0] == CANNOT_JUDGE
+
+
+@pytest.mark.usefixtures("repository")
+def test_baseline_that_is_damaged_is_named_with_its_revision(judged: Judge) -> None:
+    whole = Path("reports/predictions/cnn.csv").read_bytes()
+    Path("reports/predictions/cnn.csv").write_bytes(whole[:-3])
+    sha = commit("damaged")
+    Path("reports/predictions/cnn.csv").write_bytes(whole)
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert f"{sha[:7]}:reports/predictions/cnn.csv: cannot be read" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_baseline_is_where_the_branch_left_the_default_one(judged: Judge) -> None:
+    start = git("rev-parse", "HEAD")
+    git("checkout", "--quiet", "-b", "change")
+    write_evaluation("cnn", right_but(dict.fromkeys(range(10), 105)))
+    commit("worse, and committed")
+    code, said = judged()
+    assert code == REGRESSION
+    assert f"gate against {start[:7]}, where HEAD left main" in said
+    assert judged("--baseline", "HEAD")[0] == PASSES
+
+
+@pytest.mark.usefixtures("repository")
+def test_rebase_moves_the_baseline(judged: Judge) -> None:
+    git("checkout", "--quiet", "-b", "change")
+    Path("notes.txt").write_text("unrelated")
+    commit("unrelated")
+    git("checkout", "--quiet", "main")
+    write_evaluation("cnn", right_but(dict.fromkeys(range(10), 60)))
+    better = commit("main gets better")
+    git("checkout", "--quiet", "change")
+    assert judged()[0] == PASSES
+    git("rebase", "--quiet", "main")
+    write_evaluation("cnn", CNN)
+    code, said = judged()
+    assert code == REGRESSION
+    assert f"gate against {better[:7]}" in said
+
+
+def test_shallow_clone_without_the_baseline_cannot_be_judged(
+    repository: Path, judged: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = git("rev-parse", "HEAD")
+    git("checkout", "--quiet", "-b", "change")
+    commit("change")
+    git("checkout", "--quiet", "main")
+    commit("main moves on")
+    origin = repository.as_uri()
+    git("clone", "--quiet", "--depth", "1", "--no-single-branch", "--branch", "change", origin, "../shallow")
+    monkeypatch.chdir("../shallow")
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "have no common commit in this clone, which is shallow. Type `git fetch --unshallow`" in said
+    code, said = judged("--baseline", start)
+    assert code == CANNOT_JUDGE
+    assert f"{start} is no revision of this clone, which is shallow" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_first_results_have_no_baseline(judged: Judge) -> None:
+    git("rm", "--quiet", "-r", "--cached", "reports")
+    git("commit", "--quiet", "--message", "no results yet")
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "holds no reports/metrics; expected a committed evaluation" in said
+    git("update-ref", "-d", "HEAD")
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "this repository has no commit" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_folder_outside_of_git_and_machine_without_git_cannot_be_judged(
+    judged: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "git does not start" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_mistyped_parameter_cannot_be_judged(judged: Judge) -> None:
+    change_params(Path("params.yaml"), {"gate.margin": 2})
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "gate.margin is 2; expected less than 1" in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_a_difference_means_is_named(judged: Judge) -> None:
+    write_lock(seed=2, code="cc", model="dd")
+    write_data(sha256="5678")
+    code, said = judged()
+    assert code == PASSES
+    for change in (
+        "data: the test images are others",
+        "cnn: train.cnn.seed is 2, was 1",
+        "cnn: other content is read: src/fashion_mnist/models.py",
+        "cnn: other content is written: models/cnn/model.keras",
+        "other bytes than at the baseline",
+    ):
+        assert change in said
+
+
+@pytest.mark.usefixtures("repository")
+def test_several_seeds_are_judged_by_their_means(judged: Judge) -> None:
+    def write_seeds(first: int) -> None:
+        for seed in range(3):
+            for model, start in (("dense", 130), ("cnn", first)):
+                found = right_but(dict.fromkeys(range(10), start + seed))
+                write_csv(
+                    pd.DataFrame({"label": LABELS, "prediction": found}), Path(f"reports/seeds/{model}/{seed}.csv")
+                )
+
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert "reports/seeds/cnn: 0 files; expected at least 2. Run `make seeds` there" in said
+    write_seeds(90)
+    commit("seeds")
+    assert judged("--seeds")[0] == PASSES
+    write_seeds(105)
+    code, said = judged("--seeds")
+    assert code == REGRESSION
+    assert "cnn: accuracy: 1.50 points lost, the mean of 3 seeds against 3" in said
+
+
+def test_json_and_summary_say_the_same(repository: Path, judged: Judge) -> None:
+    write_evaluation("cnn", right_but(dict.fromkeys(range(10), 105)))
+    code, _ = judged("--json", "gate.json", "--summary", "gate.md")
+    judgement = json.loads((repository / "gate.json").read_text())
+    summary = (repository / "gate.md").read_text()
+    assert code == REGRESSION
+    assert judgement["verdict"] == "regression"
+    assert judgement["models"]["cnn"]["change"] == pytest.approx(-0.015)
+    assert judgement["models"]["cnn"]["exchanged"]["Trouser"] == {"lost": 15, "gained": 0}
+    assert judgement["failures"][0] in summary
+    assert "| test accuracy, was | 87.00 % | 91.00 % |" in summary
+    assert "| Trouser | 15 | 0 |" in summary
+    git("update-ref", "-d", "HEAD")
+    assert judged("--json", "gate.json", "--summary", "gate.md")[0] == CANNOT_JUDGE
+    assert json.loads((repository / "gate.json").read_text())["verdict"] == "cannot judge"
+    assert "## Gate: cannot judge" in (repository / "gate.md").read_text()
+
+
+def test_summary_that_cannot_be_written_does_not_pass(repository: Path, judged: Judge) -> None:
+    assert judged("--summary", str(repository / "params.yaml" / "gate.md"))[0] == CANNOT_JUDGE
