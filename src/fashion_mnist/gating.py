@@ -55,12 +55,13 @@ def judge(
     """Judge one model against the same model at the baseline, and against its floors.
 
     labels: uint8, shape (n,). margin: the tolerated loss of accuracy, a share. confidence: one-sided. With replicates
-    on both sides, the means over seeds are compared instead of single runs. Raises DataError when lengths differ.
+    on both sides, the means over seeds are compared instead of single runs; p, floors and the exchanged images remain
+    those of the single runs. Raises DataError when lengths differ.
     """
     accuracy = float(np.mean(new.predictions == labels))
-    failures = _below_floors(labels, new.predictions, floors, confidence=confidence, class_names=class_names)
+    below = _below_floors(labels, new.predictions, floors, confidence=confidence, class_names=class_names)
     if old is None:
-        return Verdict(accuracy, None, None, None, None, None, {}, failures, ["new: the baseline holds no such model"])
+        return Verdict(accuracy, None, None, None, None, None, {}, below, ["new: the baseline holds no such model"])
     paired = compare(labels, old.predictions, new.predictions, confidence=confidence)
     if new.replicates and old.replicates:
         before, after = ([float(np.mean(run == labels)) for run in side.replicates] for side in (old, new))
@@ -74,7 +75,7 @@ def judge(
         runs = ""
     change = accuracy - baseline_accuracy
     moved = f"{abs(100 * change):.2f} points {'lost' if change < 0 else 'gained'}{runs}"
-    remarks = []
+    failures, remarks = [], []
     if at_worst < -margin:
         failures.append(
             f"accuracy: {moved} ({100 * baseline_accuracy:.2f} % to {100 * accuracy:.2f} %); with "
@@ -93,7 +94,7 @@ def judge(
         at_best,
         paired["mcnemar_p"],
         _exchanged(labels, old.predictions, new.predictions, class_names),
-        failures,
+        failures + below,
         remarks,
     )
 

@@ -114,8 +114,8 @@ def test_collapsed_class_fails_while_the_mean_holds() -> None:
     new[labels == 2] = 0
     found = verdict(labels, new, old, floors=Floors(accuracy=0.3, recall=0.5))
     assert found.change == pytest.approx(-1 / 30)
-    assert "recall of c is 0.0 %" in found.failures[0]
-    assert "the floor is 50.0 %" in found.failures[0]
+    assert "recall of c is 0.0 %" in found.failures[-1]
+    assert "the floor is 50.0 %" in found.failures[-1]
 
 
 def test_floor_of_recall_is_corrected_for_looking_at_every_class() -> None:
