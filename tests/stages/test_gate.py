@@ -243,11 +243,22 @@ def test_truncated_predictions_cannot_be_judged(judged: Judge, keep: int, reason
 
 
 @pytest.mark.usefixtures("repository")
-@pytest.mark.parametrize("cell", ["10", "300", "-1", "nan", "x"])
-def test_prediction_that_is_no_class_cannot_be_judged(judged: Judge, cell: str) -> None:
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("10", "class 10; expected 0 to 9"),
+        ("300", "prediction holds values that are no uint8"),
+        ("-1", "prediction holds values that are no uint8"),
+        ("nan", "it holds NaN or infinity"),
+        ("x", "could not convert string"),
+    ],
+)
+def test_prediction_that_is_no_class_cannot_be_judged(judged: Judge, cell: str, reason: str) -> None:
     path = Path("reports/predictions/cnn.csv")
     path.write_text(path.read_text().replace("\n0,1,", f"\n0,{cell},", 1))
-    assert judged()[0] == CANNOT_JUDGE
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert reason in said
 
 
 @pytest.mark.usefixtures("repository")
