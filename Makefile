@@ -17,13 +17,23 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro gate test check demo seeds bench lock clean
+.PHONY: help repro ui rollback gate test check demo seeds bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
 repro: $(VENV)/run ## run the pipeline: only what changed since the last run
 	dvc repro
+
+ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000
+	@test -e tracking/mlflow.db || { echo "error: tracking/mlflow.db is missing; expected a run store. Run make repro"; exit 1; }
+	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs"
+	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri sqlite:///tracking/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
+
+PORT ?= 5000
+
+rollback: $(VENV)/run ## give the registered model's alias champion back to the former one
+	python -m pipeline.rollback
 
 gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default: where this branch left main
 	python -m pipeline.gate $(if $(BASELINE),--baseline $(BASELINE))
@@ -46,6 +56,7 @@ seeds: $(VENV)/run data/raw ## train each model with ten more seeds, for the gat
 
 bench: $(VENV)/bench data/raw ## time training against the article's code and PyTorch
 	python benchmarks/training.py
+	python benchmarks/tracking.py
 
 data/raw:
 	$(MAKE) repro

@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.command import parse_arguments, progress_bar, quiet_import, run, say
 from pipeline.files import MODELS, read_params, read_split, write_bytes, write_csv
+from pipeline.live import live_run
 
 with quiet_import():
     from fashion_mnist.models import build, to_archive
@@ -21,19 +22,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     configure_tensorflow(seed=params.seed, threads=params.threads)
     model = build(params)
     say(f"{name}: {model.count_params():,} parameters, {len(train.labels):,} images, {params.epochs} epochs")
-    with progress_bar(total=0, label=name, unit="step") as bar:
+    with progress_bar(total=0, label=name, unit="step") as bar, live_run(name) as live:
 
         def show_progress(progress: Progress) -> None:
             bar.total = progress.steps
             bar.set_postfix_str(f"loss {progress.loss:.4f}, accuracy {progress.accuracy:.4f}", refresh=False)
             bar.update(progress.step - bar.n)
 
+        def show_epoch(result: EpochResult) -> None:
+            say_epoch(result)
+            live.show_epoch(result._asdict())
+
         started = time.perf_counter()
-        history = fit(model, train, validation, params, on_progress=show_progress, on_epoch=say_epoch)
-        seconds = time.perf_counter() - started
-    say(f"{name}: trained in {seconds:.1f} s, {params.epochs * len(train.labels) / seconds:,.0f} images a second")
-    write_bytes(to_archive(model), MODELS / name / "model.keras")
-    write_csv(pd.DataFrame(history), MODELS / name / "history.csv")
+        history = fit(model, train, validation, params, on_progress=show_progress, on_epoch=show_epoch)
+        seconds, images = time.perf_counter() - started, params.epochs * len(train.labels)
+        say(f"{name}: trained in {seconds:.1f} s, {images / seconds:,.0f} images a second")
+        archive = to_archive(model)
+        write_bytes(archive, MODELS / name / "model.keras")
+        write_csv(pd.DataFrame(history), MODELS / name / "history.csv")
+        live.finish(archive, seconds=seconds, images=images)
 
 
 def say_epoch(result: EpochResult) -> None:

@@ -16,7 +16,9 @@ from ruamel.yaml import YAML
 
 PROJECT = Path(__file__).parent.parent
 LIBRARY = PROJECT / "src" / "fashion_mnist"
-STAGES = ("download", "normalize", "train", "evaluate", "report")
+STAGES = ("download", "normalize", "train", "evaluate", "report", "track")
+# Stages that params.yaml has a section for; `track` takes what all others read.
+SECTIONS = STAGES[:-1]
 
 # A module imports only from layers to its left.
 LAYERS = (
@@ -24,6 +26,7 @@ LAYERS = (
     {"params", "idx", "dataset", "synthetic", "metrics"},
     {"models", "comparison"},
     {"training", "figures", "reporting", "gating"},
+    {"projection"},
 )
 HEAVY = {"tensorflow", "keras"}
 
@@ -118,18 +121,19 @@ def test_stages_never_import_each_other() -> None:
         names = {
             name.split(".")[1] for name in imports(PROJECT / f"pipeline/{stage}.py") if name.startswith("pipeline.")
         }
-        assert names <= {"command", "files"}, stage
+        shared = {"train": {"live"}, "track": {"registry", "tracking"}}.get(stage, set())
+        assert names <= {"command", "files"} | shared, stage
 
 
 def test_shared_pipeline_modules_import_no_stage() -> None:
-    for shared in ("command", "files"):
+    for shared in ("command", "files", "live", "registry", "tracking"):
         names = {
             name.split(".")[1] for name in imports(PROJECT / f"pipeline/{shared}.py") if name.startswith("pipeline.")
         }
         assert not names & {*STAGES, "demo"}
 
 
-@pytest.mark.parametrize("stage", ["download", "normalize", "report", "gate"])
+@pytest.mark.parametrize("stage", ["download", "normalize", "report", "track", "gate"])
 def test_stage_without_a_network_does_not_import_tensorflow(stage: str) -> None:
     _, foreign = transitive_imports(PROJECT / f"pipeline/{stage}.py")
     assert not foreign & HEAVY
@@ -155,6 +159,8 @@ def test_only_evaluate_opens_the_test_split() -> None:
 def test_code_dependencies_in_dvc_yaml_are_all_local_imports(file: str, stage: str) -> None:
     declared = {dep for dep in dvc_stages(file)[stage]["deps"] if dep.endswith(".py")}
     files, _ = transitive_imports(PROJECT / f"pipeline/{stage}.py")
+    if stage == "track":  # which stores the served code, without importing it
+        files |= transitive_imports(PROJECT / "pipeline/serving.py")[0]
     assert declared == {path.relative_to(PROJECT).as_posix() for path in files}
 
 
@@ -166,7 +172,28 @@ def test_template_is_a_dependency_of_the_stage_that_renders_it() -> None:
 def test_stages_share_one_word_with_module_and_params_section() -> None:
     assert tuple(dvc_stages()) == STAGES
     assert all((PROJECT / f"pipeline/{stage}.py").is_file() for stage in STAGES)
-    assert list(YAML(typ="safe").load(PROJECT / "params.yaml")) == ["models", *STAGES, "gate"]
+    assert list(YAML(typ="safe").load(PROJECT / "params.yaml")) == ["models", *SECTIONS, "gate"]
+
+
+def test_track_depends_on_all_parameters_and_on_all_that_report_writes() -> None:
+    stages = dvc_stages()
+    track, report = stages["track"], stages["report"]
+    assert track["params"] == list(YAML(typ="safe").load(PROJECT / "params.yaml"))
+    written = {path for kind in ("outs", "metrics", "plots") for entry in report.get(kind, []) for path in entry}
+    assert written <= set(track["deps"])
+
+
+def test_only_tracking_and_the_served_code_import_mlflow() -> None:
+    importers = {
+        path.stem
+        for path in [*LIBRARY.glob("*.py"), *(PROJECT / "pipeline").glob("*.py")]
+        if "mlflow" in {name.split(".")[0] for name in imports(path)}
+    }
+    assert importers == {"tracking", "serving"}
+
+
+def test_served_code_imports_nothing_of_the_pipeline() -> None:
+    assert "pipeline" not in {name.split(".")[0] for name in imports(PROJECT / "pipeline/serving.py")}
 
 
 def test_matrix_names_no_model_outside_params() -> None:

@@ -15,7 +15,7 @@ SMALL = SYNTHETIC | {
     "train.dense.epochs": 2,
     "train.cnn.epochs": 2,
 }
-ALL = ["download", "normalize", "train@dense", "train@cnn", "evaluate", "report"]
+ALL = ["download", "normalize", "train@dense", "train@cnn", "evaluate", "report", "track"]
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +37,17 @@ def test_run_makes_everything_that_the_lock_lists(reproduced: Path) -> None:
     lock = YAML(typ="safe").load(reproduced / "dvc.lock")["stages"]
     assert sorted(lock) == sorted(ALL)
     outputs = [out["path"] for stage in lock.values() for out in stage["outs"]]
-    assert len(outputs) == len(set(outputs)) == 14
+    assert len(outputs) == len(set(outputs)) == 15
     assert all((reproduced / path).exists() for path in outputs)
 
 
 def test_second_run_does_nothing_and_a_changed_parameter_reruns_what_depends_on_it(reproduced: Path) -> None:
     assert repro(reproduced) == []
     change_params(reproduced / "params.yaml", {"train.dense.units": 16})
-    assert repro(reproduced) == ["train@dense", "evaluate", "report"]
+    assert repro(reproduced) == ["train@dense", "evaluate", "report", "track"]
     change_params(reproduced / "params.yaml", {"train.dense.units": 128})
     # DVC restores the rest from its run cache, which leaves out a stage whose page is neither cached nor a plot.
-    assert repro(reproduced) == ["report"]
+    assert repro(reproduced) == ["report", "track"]
 
 
 def test_same_inputs_give_the_same_bytes_in_another_process(reproduced: Path) -> None:

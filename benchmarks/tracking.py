@@ -1,0 +1,59 @@
+"""Time what the run store costs: a full projection, one of an unchanged state, and live logging of a training.
+
+Run after `dvc repro`. The projections go to a store in a scratch folder; the store in tracking/ stays as it is.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROUNDS = 3
+LIMITS = {"full projection": 15, "nothing changed": 5, "live logging": 5}
+# What a training does besides computing: one message for each of ten epochs, and the end.
+LIVE = """
+import time
+from pipeline.live import live_run
+started = time.perf_counter()
+with live_run("cnn") as live:
+    for epoch in range(1, 11):
+        result = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 0.5)
+        live.show_epoch({"epoch": epoch, **result})
+    live.finish(b"", seconds=1, images=1)
+print(time.perf_counter() - started)
+"""
+
+
+def main() -> None:
+    """Print seconds, the median of some rounds, beside what the project allows itself."""
+    seconds: dict[str, list[float]] = {name: [] for name in LIMITS}
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as store:
+            environment = os.environ | {"DVC_ROOT": store}
+            for name in ("full projection", "nothing changed"):
+                started = time.perf_counter()
+                run(["-m", "pipeline.track"], environment)
+                seconds[name].append(time.perf_counter() - started)
+            seconds["live logging"].append(float(run(["-c", LIVE], environment | {"DVC_STAGE": "train@cnn"})))
+    for name, limit in LIMITS.items():
+        print(f"{name:16} {statistics.median(seconds[name]):5.1f} s, at most {limit}")
+
+
+def run(arguments: list[str], environment: dict[str, str]) -> str:
+    """Run Python in the project's folder and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=Path(__file__).parent.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""One workspace of drawn garments in which `dvc repro` ran, with its run store, and how to look into that."""
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from pipeline.demo import SYNTHETIC, make_workspace, run_dvc
+from pipeline.tracking import EXPERIMENT, PARENT, MlflowClient
+from tests.end_to_end.test_repro import SMALL
+
+# What a training cost is known while it ran, and by no file: a time, as seen here.
+COSTS = {"train_seconds", "train_images_per_second", "train_peak_memory_mebibytes"}
+
+
+@pytest.fixture(scope="session")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which every stage ran, not to be changed."""
+    folder = tmp_path_factory.mktemp("tracked") / "clone"
+    make_workspace(folder, SYNTHETIC | SMALL)
+    done = run_dvc("repro", workspace=folder, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def clone(tracked: Path, tmp_path: Path) -> Path:
+    """A copy of that workspace without its store, to be changed at will."""
+    folder = tmp_path / "clone"
+    shutil.copytree(tracked, folder, ignore=shutil.ignore_patterns("tracking"))
+    return folder
+
+
+def run_module(module: str, *arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a module of the pipeline in a workspace, as dvc.yaml does."""
+    return subprocess.run(
+        [sys.executable, "-m", f"pipeline.{module}", *arguments],
+        cwd=folder,
+        env=surroundings(folder) | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """Return the environment of a user who works in a workspace."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
+    return kept | {"PATH": path, "PYTHONPATH": str(folder / "src"), "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], *, folder: Path, ready: str, environment: dict[str, str]) -> Iterator[None]:
+    """Run a server until the block ends, once `ready`, an address, answers."""
+    with (folder / f"{Path(command[0]).name}-{free_port()}.log").open("w+") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            for _ in range(240):
+                assert process.poll() is None, log.seek(0) or log.read()
+                try:
+                    if requests.get(ready, timeout=2).ok:
+                        break
+                except requests.RequestException:
+                    time.sleep(0.5)
+            else:
+                raise AssertionError(f"{ready} does not answer")
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def read_store(tmp_path: Path) -> Callable[[Path], MlflowClient]:
+    """Open a copy of a workspace's store: MLflow keeps files open, which a test deletes and makes anew."""
+    copies = iter(range(1000))
+
+    def read(folder: Path) -> MlflowClient:
+        copy = tmp_path / f"copy{next(copies)}.db"
+        shutil.copy(folder / "tracking/mlflow.db", copy)
+        return MlflowClient(f"sqlite:///{copy}")
+
+    return read
+
+
+def runs_of(client: MlflowClient) -> list[Any]:
+    """List all runs that are not deleted, by name."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    return sorted(client.search_runs([experiment.experiment_id]), key=lambda run: str(run.info.run_name))
+
+
+def describe_store(client: MlflowClient) -> dict[str, Any]:
+    """Describe everything in a store but ids and times."""
+    runs = runs_of(client)
+    names = {run.info.run_id: run.info.run_name for run in runs}
+    described: dict[str, Any] = {run.info.run_name: describe_run(client, run, names) for run in runs}
+    for version in client.search_model_versions("name = 'fashion-mnist'"):
+        described[f"version {version.version}"] = [
+            names[version.run_id],
+            version.tags,
+            version.description,
+            sorted(client.get_model_version("fashion-mnist", version.version).aliases),
+        ]
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    models = client.search_logged_models([experiment.experiment_id])  # type: ignore[union-attr]
+    for model in models:
+        assert described.setdefault(f"model {model.name}", None) is None, "logged twice"
+        described[f"model {model.name}"] = [
+            names[model.source_run_id],
+            model.tags,
+            str(model.status),
+            sorted((metric.key, metric.value, metric.dataset_digest) for metric in model.metrics),
+        ]
+    return described
+
+
+def describe_run(client: MlflowClient, run: Any, names: dict[str, str]) -> dict[str, Any]:
+    """Describe one run but for ids and times."""
+    tags = dict(run.data.tags)
+    if PARENT in tags:
+        tags[PARENT] = names[tags[PARENT]]
+    files = {}
+    waiting = [""]
+    while waiting:
+        for entry in client.list_artifacts(run.info.run_id, waiting.pop() or None):
+            if entry.is_dir:
+                waiting.append(entry.path)
+            else:
+                path = Path(client.download_artifacts(run.info.run_id, entry.path))
+                files[entry.path] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {
+        "status": run.info.status,
+        "tags": tags,
+        "params": run.data.params,
+        "metrics": {
+            key: [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, key)]
+            for key in set(run.data.metrics) - COSTS
+        },
+        "data": sorted(
+            (item.dataset.name, item.dataset.digest, item.tags[0].value) for item in run.inputs.dataset_inputs
+        ),
+        "files": files,
+    }

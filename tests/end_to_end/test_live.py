@@ -1,0 +1,116 @@
+"""While a model trains, its run stands in the store; afterwards it counts once, and a killed one is closed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.tracking import EXPERIMENT, MlflowClient
+from tests.end_to_end.conftest import run_module, runs_of, surroundings
+
+
+def start_training(folder: Path, model: str = "dense", **environment: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.train", model],
+        cwd=folder,
+        env=surroundings(folder) | {"DVC_STAGE": f"train@{model}"} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.5)
+
+
+def make_long(folder: Path) -> None:
+    from pipeline.demo import change_params
+
+    change_params(folder / "params.yaml", {"train.dense.epochs": 5000})
+
+
+def live_runs(client: MlflowClient) -> list[object]:
+    return [run for run in runs_of(client) if run.data.tags.get("live")]
+
+
+def epochs_shown(client: MlflowClient) -> int:
+    if client.get_experiment_by_name(EXPERIMENT) is None or not runs_of(client):
+        return 0
+    (run,) = runs_of(client)
+    return len(client.get_metric_history(run.info.run_id, "epoch_val_accuracy"))
+
+
+def test_training_is_seen_running_and_a_killed_one_is_closed_by_the_next_track(clone: Path) -> None:
+    params = (clone / "params.yaml").read_bytes()
+    archive = clone / "models/dense/model.keras"
+    before = archive.read_bytes()
+    # Made first: two processes that make one store at a time get into each other's way.
+    assert run_module("rollback", folder=clone).returncode == 1
+    client = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
+    make_long(clone)
+    training = start_training(clone)
+    try:
+        wait_for(lambda: epochs_shown(client) >= 3)
+        (run,) = runs_of(client)
+        assert (run.info.run_name, run.info.status) == ("dense", "RUNNING")
+        steps = [point.step for point in client.get_metric_history(run.info.run_id, "epoch_loss")]
+        assert steps == list(range(1, len(steps) + 1))
+        watchers = subprocess.run(
+            ["pgrep", "--parent", str(training.pid), "--full", "pipeline.watch"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        # Both at once, as when the machine loses power: nobody is left to close the run.
+        os.kill(int(watchers.stdout), signal.SIGKILL)
+    finally:
+        training.kill()
+        training.wait()
+    assert client.get_run(run.info.run_id).info.status == "RUNNING"
+    (clone / "params.yaml").write_bytes(params)
+    assert archive.read_bytes() == before
+    assert run_module("track", folder=clone).returncode == 0
+    assert client.get_run(run.info.run_id).info.status == "KILLED"
+    assert len([one for one in runs_of(client) if one.info.status == "FINISHED"]) == 3
+
+
+def test_killed_training_is_closed_at_once_where_its_watcher_lives(clone: Path) -> None:
+    assert run_module("rollback", folder=clone).returncode == 1
+    client = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
+    make_long(clone)
+    training = start_training(clone)
+    try:
+        wait_for(lambda: epochs_shown(client) >= 1)
+    finally:
+        training.kill()
+        training.wait()
+    wait_for(lambda: runs_of(client)[0].info.status == "KILLED", 20)
+
+
+def test_finished_training_counts_once_and_its_cost_is_kept(clone: Path) -> None:
+    training = start_training(clone)
+    assert training.wait(120) == 0
+    client = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
+    wait_for(lambda: [run.info.status for run in runs_of(client)] == ["FINISHED"], 30)
+    assert run_module("track", folder=clone).returncode == 0
+    assert live_runs(client) == []
+    cnn, dense, _ = runs_of(client)
+    assert dense.data.metrics["train_images_per_second"] > 0
+    assert dense.data.metrics["train_peak_memory_mebibytes"] > 100
+    assert "train_seconds" not in cnn.data.metrics  # it came from the copied workspace
+
+
+def test_store_that_fails_changes_neither_the_training_nor_its_files(clone: Path) -> None:
+    files = [clone / f"models/dense/{name}" for name in ("model.keras", "history.csv")]
+    before = [file.read_bytes() for file in files]
+    for file in files:
+        file.unlink()
+    training = start_training(clone, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert training.wait(120) == 0
+    assert [file.read_bytes() for file in files] == before

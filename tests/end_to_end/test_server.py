@@ -1,0 +1,147 @@
+"""The stage against an MLflow server on a real PostgreSQL, read back through REST; and a server that dies."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.end_to_end.conftest import free_port, run_module, running, surroundings
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+def as_owner(command: list[str]) -> list[str]:
+    """PostgreSQL refuses to run as root; Debian's package brings a user for it."""
+    return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    if not BINARIES:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    binaries, port = BINARIES[-1], free_port()
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    try:
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        data, options = str(folder / "data"), f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"
+        initdb = [str(binaries / "initdb"), "-D", data, "-U", "mlflow", "--auth", "trust", "--no-sync"]
+        subprocess.run(as_owner(initdb), check=True, capture_output=True, cwd=folder)
+        control = [str(binaries / "pg_ctl"), "-D", data, "-w"]
+        log = str(folder / "log")
+        subprocess.run(
+            as_owner([*control, "-o", options, "-l", log, "start"]), check=True, stdout=subprocess.DEVNULL, cwd=folder
+        )
+        try:
+            yield f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/postgres"
+        finally:
+            stop = as_owner([*control, "-m", "immediate", "stop"])
+            subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def serve(database: str, port: int) -> list[str]:
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database, "--serve-artifacts"]
+    command += ["--artifacts-destination", "served-artifacts", "--host", "127.0.0.1", "--port", str(port)]
+    return [*command, "--workers", "1"]
+
+
+def rest(address: str, endpoint: str, **body: Any) -> Any:
+    answer = requests.post(f"{address}/api/2.0/mlflow/{endpoint}", json=body, timeout=30)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_left(database: str, clone: Path) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    environment = surroundings(clone)
+    command = serve(database, port)
+
+    # The server dies as soon as the first model's run is complete.
+    dies = (
+        "import os, sys, pipeline.track as track\n"
+        "from pipeline.command import run\n"
+        "original = track.log_child\n"
+        "def log_child(*args):\n"
+        "    done = original(*args)\n"
+        "    os.killpg(int(sys.argv[1]), 9)\n"
+        "    return done\n"
+        "track.log_child = log_child\n"
+        "run(lambda: track.main([]))\n"
+    )
+    server_environment = environment
+    with (clone / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=clone, env=server_environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            wait_until_healthy(address)
+            done = subprocess.run(
+                [sys.executable, "-c", dies, str(server.pid)],
+                cwd=clone,
+                env=environment | {"MLFLOW_TRACKING_URI": address},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            if server.poll() is None:
+                os.killpg(server.pid, 9)
+            server.wait()
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {address}: the run store fails (")
+    assert not (clone / "tracking/receipt.json").exists()
+
+    with running(command, folder=clone, ready=f"{address}/health", environment=environment):
+        for said in ("3 runs in the store", "its 3 runs stand in the store already"):
+            done = run_module("track", folder=clone, MLFLOW_TRACKING_URI=address)
+            assert done.returncode == 0, done.stderr
+            assert said in done.stdout
+        experiment = requests.get(
+            f"{address}/api/2.0/mlflow/experiments/get-by-name",
+            params={"experiment_name": "fashion-mnist"},
+            timeout=30,
+        ).json()["experiment"]
+        assert experiment["artifact_location"].startswith("mlflow-artifacts:")
+        runs = rest(address, "runs/search", experiment_ids=[experiment["experiment_id"]])["runs"]
+        assert sorted(run["info"]["run_name"].split()[0] for run in runs) == ["cnn", "dense", "pipeline"]
+        assert {run["info"]["status"] for run in runs} == {"FINISHED"}
+        cnn = next(run for run in runs if run["info"]["run_name"] == "cnn")
+        history = requests.get(
+            f"{address}/api/2.0/mlflow/metrics/get-history",
+            params={"run_id": cnn["info"]["run_id"], "metric_key": "epoch_loss"},
+            timeout=30,
+        ).json()["metrics"]
+        assert [point["step"] for point in history] == [1, 2]
+        listed = requests.get(
+            f"{address}/api/2.0/mlflow/artifacts/list", params={"run_id": cnn["info"]["run_id"]}, timeout=30
+        ).json()["files"]
+        assert "confusion.csv" in {file["path"] for file in listed}
+        model = requests.get(
+            f"{address}/api/2.0/mlflow/registered-models/get", params={"name": "fashion-mnist"}, timeout=30
+        ).json()["registered_model"]
+        assert {entry["alias"] for entry in model["aliases"]} == {"champion", "challenger"}
+
+
+def wait_until_healthy(address: str) -> None:
+    import time
+
+    for _ in range(240):
+        try:
+            if requests.get(f"{address}/health", timeout=2).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.5)
+    raise AssertionError(f"{address} does not answer")

@@ -1,0 +1,159 @@
+"""What `dvc repro` has produced stands in MLflow, complete and exactly once."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.demo import change_params, run_dvc
+from pipeline.tracking import MlflowClient
+from tests.end_to_end.conftest import describe_run, describe_store, run_module, runs_of, surroundings
+
+Reader = Callable[[Path], MlflowClient]
+
+
+def test_one_parent_with_a_nested_run_for_each_model(tracked: Path, read_store: Reader) -> None:
+    client = read_store(tracked)
+    cnn, dense, parent = runs_of(client)
+    assert [run.info.run_name for run in (cnn, dense)] == ["cnn", "dense"]
+    assert {run.info.status for run in (cnn, dense, parent)} == {"FINISHED"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in (cnn, dense)} == {parent.info.run_id}
+    metrics = json.loads((tracked / "reports/metrics/cnn.json").read_text())
+    assert {key: cnn.data.metrics[key] for key in metrics} == metrics
+    assert parent.data.params["train.cnn.epochs"] == cnn.data.params["epochs"] == "2"
+    accuracy = f"{100 * metrics['accuracy']:.2f} %"
+    assert accuracy in parent.data.tags["mlflow.note.content"]
+    assert parent.data.tags["git.commit"] == "none: this is no git clone"
+
+
+def test_metrics_have_a_point_per_epoch_and_name_model_and_data(tracked: Path, read_store: Reader) -> None:
+    client = read_store(tracked)
+    described = describe_store(client)
+    history = (tracked / "models/cnn/history.csv").read_text().splitlines()[1:]
+    losses = [(int(row.split(",")[0]), float(row.split(",")[1])) for row in history]
+    assert described["cnn"]["metrics"]["epoch_loss"] == losses
+    data = json.loads((tracked / "reports/data.json").read_text())
+    linked = {key: digest for key, _, digest in described["model cnn"][3]}
+    assert linked["accuracy"] == data["test"]["images_sha256"][:36]
+    assert linked["validation_accuracy"] == data["validation"]["images_sha256"][:36]
+
+
+def test_artifacts_are_the_files_of_the_reports(tracked: Path, read_store: Reader) -> None:
+    described = describe_store(read_store(tracked))
+    parent = next(run for name, run in described.items() if name.startswith("pipeline"))
+    assert {"params.yaml", "dvc.lock", "reports/report.md", "reports/comparison.json"} <= set(parent["files"])
+    assert "reports/figures/confusion.svg" in parent["files"]
+    assert {"predictions/cnn.csv", "metrics/cnn.json", "confusion.csv", "history.csv"} == set(described["cnn"]["files"])
+
+
+def test_aliases_mark_the_best_on_validation_and_the_other(tracked: Path, read_store: Reader) -> None:
+    client = read_store(tracked)
+    scores = {
+        name: json.loads((tracked / f"reports/metrics/{name}.json").read_text())["validation_accuracy"]
+        for name in ("dense", "cnn")
+    }
+    best = max(scores, key=lambda name: scores[name])
+    (other,) = set(scores) - {best}
+    by_alias = {
+        alias: client.get_model_version_by_alias("fashion-mnist", alias) for alias in ("champion", "challenger")
+    }
+    assert {alias: version.tags["model"] for alias, version in by_alias.items()} == {
+        "champion": best,
+        "challenger": other,
+    }
+    assert by_alias["champion"].tags["promotion"].startswith(f"promoted: {best} reaches ")
+    assert float(by_alias["champion"].tags["validation_accuracy"]) == scores[best]
+
+
+def test_again_changes_nothing(clone: Path, read_store: Reader) -> None:
+    for _ in range(3):
+        assert run_module("track", folder=clone).returncode == 0
+    everything = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
+    assert len(runs_of(everything)) == 3
+    assert len(everything.search_model_versions("name = 'fashion-mnist'")) == 2
+    for points in describe_store(read_store(clone))["cnn"]["metrics"].values():
+        assert len({step for step, _ in points}) == len(points)
+
+
+def test_deleted_store_comes_back_the_same(tracked: Path, clone: Path, read_store: Reader) -> None:
+    before = describe_store(read_store(tracked))
+    receipt = (tracked / "tracking/receipt.json").read_bytes()
+    done = run_dvc("repro", workspace=clone, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert "Running stage 'track'" in done.stdout
+    assert "Running stage 'report'" not in done.stdout
+    assert describe_store(read_store(clone)) == before
+    assert (clone / "tracking/receipt.json").read_bytes() == receipt
+    assert "Data and pipelines are up to date" in run_dvc("repro", workspace=clone, capture_output=True).stdout
+
+
+@pytest.mark.parametrize("call", ["create_run", "create_logged_model", "log_outputs", "set_registered_model_alias"])
+def test_killed_half_way_is_completed_by_the_next(tracked: Path, clone: Path, read_store: Reader, call: str) -> None:
+    dies = (
+        "import os, pipeline.track as track\n"
+        "from pipeline.tracking import MlflowClient\n"
+        f"original, calls = MlflowClient.{call}, iter(range(9))\n"
+        "def wrapper(*args, **kwargs):\n"
+        "    done = original(*args, **kwargs)\n"
+        "    next(calls) and os.kill(os.getpid(), 9)\n"
+        "    return done\n"
+        f"MlflowClient.{call} = wrapper\n"
+        "track.main([])\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", dies], cwd=clone, env=surroundings(clone), check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (clone / "tracking/receipt.json").exists()
+    assert run_module("track", folder=clone).returncode == 0
+    assert describe_store(read_store(clone)) == describe_store(read_store(tracked))
+
+
+def test_missing_nested_run_is_rebuilt_alone(clone: Path, read_store: Reader, tracked: Path) -> None:
+    assert run_module("track", folder=clone).returncode == 0
+    client = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
+    cnn, dense, parent = runs_of(client)
+    client.delete_run(dense.info.run_id)
+    assert run_module("track", folder=clone).returncode == 0
+    assert [run.info.run_id for run in runs_of(client)][::2] == [cnn.info.run_id, parent.info.run_id]
+    names = {parent.info.run_id: parent.info.run_name}
+    rebuilt = describe_run(client, runs_of(client)[1], names)
+    assert rebuilt == describe_store(read_store(tracked))["dense"]
+
+
+def test_changed_parameter_makes_a_second_state(clone: Path, read_store: Reader) -> None:
+    assert run_module("track", folder=clone).returncode == 0
+    change_params(clone / "params.yaml", {"gate.margin": 0.02})
+    done = run_dvc("repro", workspace=clone, capture_output=True)
+    assert "Running stage 'track'" in done.stdout
+    client = read_store(clone)
+    assert len(runs_of(client)) == 6
+    assert len(client.search_model_versions("name = 'fashion-mnist'")) == 2  # the same models, judged otherwise
+
+
+def test_model_that_is_not_the_one_in_dvc_lock_is_refused(clone: Path) -> None:
+    archive = clone / "models/cnn/model.keras"
+    content = archive.read_bytes()
+    archive.unlink()
+    archive.write_bytes(content + b"x")
+    done = run_module("track", folder=clone)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: models/cnn/model.keras: md5 is ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_server_that_is_down_takes_one_line_and_leaves_the_files_alone(clone: Path) -> None:
+    before = (clone / "models/cnn/model.keras").read_bytes()
+    started = time.monotonic()
+    done = run_module("track", folder=clone, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: http://127.0.0.1:9: the run store fails (")
+    assert time.monotonic() - started < 60
+    assert (clone / "models/cnn/model.keras").read_bytes() == before
+    assert not (clone / "tracking/receipt.json").exists()
+    shutil.rmtree(clone / "tracking")

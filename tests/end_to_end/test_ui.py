@@ -1,0 +1,114 @@
+"""MLflow's pages in a real browser, on the store of a run; pictures stay in .screenshots."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from pipeline.demo import PROJECT
+from pipeline.tracking import MlflowClient
+from tests.end_to_end.conftest import free_port, running, runs_of, surroundings
+
+PATIENCE_SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def pages(tracked: Path) -> Iterator[str]:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", "sqlite:///tracking/mlflow.db"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    with running(command, folder=tracked, ready=f"{address}/health", environment=surroundings(tracked)):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("Chromium is not installed: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1500,1000"):
+        options.add_argument(argument)
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+def wait_for(browser: webdriver.Chrome, condition: Callable[[], object], name: str) -> None:
+    """Wait until a page shows something, and keep a picture of it, or of what is there instead."""
+    limit = time.monotonic() + PATIENCE_SECONDS
+    try:
+        while True:
+            try:
+                if condition():
+                    return
+            except WebDriverException:  # the page was redrawn while it was read
+                pass
+            assert time.monotonic() < limit, browser.find_element(By.TAG_NAME, "body").text
+            time.sleep(0.5)
+    finally:
+        (PROJECT / ".screenshots").mkdir(exist_ok=True)
+        browser.save_screenshot(str(PROJECT / ".screenshots" / f"{name}.png"))
+
+
+def shows(browser: webdriver.Chrome, *texts: str) -> Callable[[], bool]:
+    return lambda: all(text in browser.find_element(By.TAG_NAME, "body").text for text in texts)
+
+
+def bars(browser: webdriver.Chrome) -> set[float]:
+    """Return the lengths of all bars that are drawn."""
+    script = """
+        return [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => plot.data || [])
+            .filter(trace => trace.type === 'bar').flatMap(trace => Array.from(trace.x))"""
+    return set(browser.execute_script(script))
+
+
+def curves(browser: webdriver.Chrome, metric: str) -> list[list[float]]:
+    """Return the steps of each curve of a metric that is drawn."""
+    script = """
+        return [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => plot.data || [])
+            .filter(trace => trace.x && trace.y && JSON.stringify([trace.name, trace.metricKey]).includes(arguments[0]))
+            .map(trace => Array.from(trace.x))"""
+    found: list[list[float]] = browser.execute_script(script, metric)
+    return found
+
+
+def test_runs_their_accuracies_a_curve_the_artifacts_and_the_champion_are_seen(
+    tracked: Path, pages: str, browser: webdriver.Chrome
+) -> None:
+    client = MlflowClient(f"sqlite:///{tracked / 'tracking/mlflow.db'}")
+    cnn, dense, _ = runs_of(client)
+    runs = f"{pages}/#/experiments/{cnn.info.experiment_id}/runs"
+    accuracies = [
+        json.loads((tracked / f"reports/metrics/{name}.json").read_text())["accuracy"] for name in ("cnn", "dense")
+    ]
+
+    # Sorted by a metric, runs stand beside each other, where MLflow otherwise folds nested ones into their parent.
+    browser.get(f"{runs}?orderByKey=metrics.%60accuracy%60&orderByAsc=false&compareRunsMode=CHART")
+    wait_for(browser, lambda: shows(browser, "cnn", "dense")() and set(accuracies) <= bars(browser), "runs")
+
+    browser.get(f"{runs}/{dense.info.run_id}")
+    wait_for(browser, shows(browser, "epoch_loss", str(accuracies[1])), "dense")
+
+    browser.get(f"{runs}/{cnn.info.run_id}")
+    wait_for(browser, shows(browser, "epoch_loss", str(accuracies[0])), "cnn")
+    browser.get(f"{runs}/{cnn.info.run_id}/model-metrics")
+    wait_for(browser, lambda: [1, 2] in curves(browser, "epoch_loss"), "curve")
+    assert all(curve == [1, 2] for curve in curves(browser, "epoch_loss"))
+    browser.get(f"{runs}/{cnn.info.run_id}/artifacts")
+    wait_for(browser, shows(browser, "predictions", "confusion.csv", "history.csv"), "artifacts")
+
+    browser.get(f"{pages}/#/models/fashion-mnist")
+    wait_for(browser, shows(browser, "Version 1", "Version 2", "champion", "challenger", "promoted: "), "model")
