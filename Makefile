@@ -8,6 +8,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # DVC's default lies where every user of the machine can write.
 export DVC_SITE_CACHE_DIR ?= $(CURDIR)/.dvc/tmp/site-cache
 
+# Each stage is a process of its own: what it imports is compiled once, not each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A copy of the four published files beside the project serves as the mirror unless another is named.
 ifeq ($(FASHION_MNIST_MIRROR),)
 ifneq ($(wildcard ../shared/fashion-mnist),)
@@ -39,7 +42,7 @@ gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default
 	python -m pipeline.gate $(if $(BASELINE),--baseline $(BASELINE))
 
 test: $(VENV)/dev ## run the tests, also whether the locks fit pyproject.toml; no network
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 3 --dist loadfile
 
 check: $(VENV)/dev ## format, lint and types
 	ruff format --check .

@@ -94,6 +94,7 @@ def test_killed_training_is_closed_at_once_where_its_watcher_lives(clone: Path) 
 
 
 def test_finished_training_counts_once_and_its_cost_is_kept(clone: Path) -> None:
+    assert run_module("rollback", folder=clone).returncode == 1
     training = start_training(clone)
     assert training.wait(120) == 0
     client = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
