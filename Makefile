@@ -42,7 +42,7 @@ gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default
 	python -m pipeline.gate $(if $(BASELINE),--baseline $(BASELINE))
 
 test: $(VENV)/dev ## run the tests, also whether the locks fit pyproject.toml; no network
-	pytest --numprocesses 3 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/dev ## format, lint and types
 	ruff format --check .

@@ -24,6 +24,19 @@ from tests.end_to_end.test_repro import SMALL
 COSTS = {"train_seconds", "train_images_per_second", "train_peak_memory_mebibytes"}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_store_from_the_shell() -> None:
+    """Workspaces write to stores of their own, whatever the developer's shell names."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@pytest.fixture(autouse=True)
+def no_store_from_another_test() -> Iterator[None]:
+    """MLflow writes the address that a test opens in this process into the environment, which others inherit."""
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 @pytest.fixture(scope="session")
 def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which every stage ran, not to be changed."""
