@@ -22,9 +22,10 @@ from ruamel.yaml.error import YAMLError
 from fashion_mnist import dataset
 from fashion_mnist.dataset import CLASS_NAMES
 from fashion_mnist.errors import ArtifactError
+from fashion_mnist.gating import flatten
 from fashion_mnist.metrics import confusion
 from fashion_mnist.params import Params
-from fashion_mnist.projection import Contender, describe_state, fingerprint, flatten
+from fashion_mnist.projection import Contender, describe_state, fingerprint
 from pipeline.command import parse_arguments, run, say
 from pipeline.files import (
     MODELS,

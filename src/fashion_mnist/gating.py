@@ -113,7 +113,7 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, name: st
     name: what a sentence calls the stage. Each difference changes what a difference between the results means.
     """
     changes = []
-    before, after = (_flatten(record.get("params", {}).get("params.yaml", {})) for record in (old, new))
+    before, after = (flatten(record.get("params", {}).get("params.yaml", {})) for record in (old, new))
     for key in sorted({*before, *after}):
         if before.get(key) != after.get(key):
             changes.append(f"{name}: {key} is {after.get(key, 'gone')}, was {before.get(key, 'not there')}")
@@ -125,11 +125,11 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, name: st
     return changes
 
 
-def _flatten(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Name each leaf of nested mappings by its dotted path."""
+def flatten(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Name each leaf of nested mappings by its dotted path, such as train.cnn.epochs."""
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
-        leaves |= _flatten(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
+        leaves |= flatten(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
     return leaves
 
 

@@ -34,17 +34,6 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
-def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Name each leaf of nested mappings by its dotted path, such as train.cnn.epochs."""
-    leaves: dict[str, Any] = {}
-    for key, value in document.items():
-        if isinstance(value, Mapping):
-            leaves |= {f"{key}.{path}": leaf for path, leaf in flatten(value).items()}
-        else:
-            leaves[key] = value
-    return leaves
-
-
 def best_on_validation(accuracies: Mapping[str, float]) -> str:
     """Return the model with the highest accuracy on validation; the earlier one where two are equal."""
     return max(accuracies, key=lambda model: accuracies[model])

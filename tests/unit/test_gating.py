@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashion_mnist.comparison import compare, least_difference
-from fashion_mnist.gating import Evaluation, Verdict, describe_changes, judge, least_lead
+from fashion_mnist.gating import Evaluation, Verdict, describe_changes, flatten, judge, least_lead
 from fashion_mnist.metrics import Labels
 from fashion_mnist.params import Floors
 
@@ -175,3 +175,10 @@ def test_changes_name_parameters_and_files() -> None:
         "cnn: other content is read: src/a.py",
     ]
     assert describe_changes(record(1, "x"), record(1, "x"), name="cnn") == []
+
+
+def test_flatten_names_leaves_by_their_path() -> None:
+    assert flatten({"train": {"cnn": {"filters": [32, 64]}}, "models": ["cnn"]}) == {
+        "train.cnn.filters": [32, 64],
+        "models": ["cnn"],
+    }

@@ -11,7 +11,6 @@ from fashion_mnist.projection import (
     decide_promotion,
     describe_state,
     fingerprint,
-    flatten,
 )
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 100)
@@ -32,13 +31,6 @@ def test_fingerprint_heeds_values_and_not_the_order_of_keys() -> None:
     assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
     assert fingerprint({"a": 1, "b": [2]}) != fingerprint({"a": 1, "b": [3]})
     assert fingerprint("a", "b") != fingerprint("ab")
-
-
-def test_flatten_names_leaves_by_their_path() -> None:
-    assert flatten({"train": {"cnn": {"filters": [32, 64]}}, "models": ["cnn"]}) == {
-        "train.cnn.filters": [32, 64],
-        "models": ["cnn"],
-    }
 
 
 def test_first_of_two_equal_models_is_best() -> None:
