@@ -22,7 +22,7 @@ with live_run("cnn") as live:
     for epoch in range(1, 11):
         result = dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 0.5)
         live.show_epoch({"epoch": epoch, **result})
-    live.finish(b"", seconds=1, images=1)
+    live.finish()
 print(time.perf_counter() - started)
 """
 

@@ -9,21 +9,35 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from fashion_mnist.errors import PipelineError
+from fashion_mnist.errors import ArtifactError, PipelineError
+from pipeline.costs import Work, record_cost
 
 INTERRUPTED = 130
 
 
-def run(main: Callable[[], None]) -> NoReturn:
-    """Run a stage's main and exit: 0 when it succeeds, 1 with one line when the user can mend it, 130 on Ctrl-C."""
+def run(main: Callable[[], Work | None]) -> NoReturn:
+    """Run a stage's main and exit: 0 when it succeeds, 1 with one line when the user can mend it, 130 on Ctrl-C.
+
+    What the work cost is recorded if main says what that was.
+    """
     try:
-        main()
+        work = main()
+        if work is not None:
+            keep_cost(work)
     except PipelineError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print("interrupted: nothing was half-written, run again to go on", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
     sys.exit(0)
+
+
+def keep_cost(work: Work) -> None:
+    """Record what a stage cost; where that fails, say so, for the stage itself has succeeded."""
+    try:
+        record_cost(work)
+    except ArtifactError as error:
+        print(f"warning: what this stage cost is not recorded. {error}", file=sys.stderr)  # noqa: T201
 
 
 def parse_arguments(argv: Sequence[str] | None, *, description: str | None, **arguments: str) -> argparse.Namespace:

@@ -25,6 +25,7 @@ from fashion_mnist.idx import encode_idx
 from fashion_mnist.params import DownloadParams
 from fashion_mnist.synthetic import draw_garments
 from pipeline.command import parse_arguments, run, say
+from pipeline.costs import Work
 from pipeline.files import RAW, RAW_FILES, read_bytes, read_params, write_bytes
 
 MIRROR = "FASHION_MNIST_MIRROR"
@@ -38,7 +39,7 @@ HOW_TO_GO_ON = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> Work:
     """Write the four files of the data set, downloaded or drawn, to data/raw."""
     parse_arguments(argv, description=__doc__)
     params = read_params().download
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, content in files.items():
         write_bytes(content, RAW / name)
     say(f"{RAW}: {len(files)} files, {sum(map(len, files.values())) / 2**20:.1f} MiB")
+    return Work([RAW / labels for _, labels in RAW_FILES.values()], params.train_images + params.test_images)
 
 
 def draw(params: DownloadParams) -> dict[str, bytes]:

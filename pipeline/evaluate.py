@@ -12,6 +12,7 @@ import pandas as pd
 from fashion_mnist.dataset import CLASS_NAMES, Floats, Split
 from fashion_mnist.metrics import accuracy_score, score
 from pipeline.command import parse_arguments, quiet_import, run, say
+from pipeline.costs import Work
 from pipeline.files import MODELS, REPORTS, read_bytes, read_params, read_split, write_csv, write_json
 
 with quiet_import():
@@ -19,7 +20,7 @@ with quiet_import():
     from fashion_mnist.training import configure_tensorflow
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> Work:
     """Write the scores of each model, and what it predicts for every test image."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
@@ -49,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_json({key: round(value, 6) for key, value in scores.items()}, REPORTS / "metrics" / f"{name}.json")
         write_csv(predictions(splits["test"], probabilities["test"]), REPORTS / "predictions" / f"{name}.csv")
         say(f"{name}: test accuracy {scores['accuracy']:.4f}, validation {validation:.4f}, train {train:.4f}")
+    images = len(params.models) * sum(len(split.labels) for split in splits.values())
+    return Work([REPORTS / "metrics" / f"{name}.json" for name in params.models], images)
 
 
 def accuracy(split: Split, probabilities: Floats) -> float:

@@ -29,6 +29,7 @@ RAW = Path("data/raw")
 NORMALIZED = Path("data/normalized")
 MODELS = Path("models")
 REPORTS = Path("reports")
+TRACKING = Path("tracking")
 
 # The columns of reports/predictions/MODEL.csv and their types.
 PREDICTIONS = {"label": "uint8", "prediction": "uint8", "confidence": "float64"}
@@ -146,6 +147,14 @@ def read_params() -> Params:
         reason = " ".join(str(error).split())
         raise ParamsError(f"{PARAMS}: is not YAML ({reason}); mend that line") from error
     return parse_params(document, source=str(PARAMS))
+
+
+def store_folder() -> Path:
+    """Return the folder of the run store: the project's own, also within a queued experiment's copy of the project.
+
+    DVC deletes such a copy when the experiment is done, and says in DVC_ROOT where the project is.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve() / TRACKING
 
 
 def _read_array(path: Path) -> npt.NDArray[Any]:

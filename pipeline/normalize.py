@@ -13,10 +13,11 @@ from fashion_mnist.dataset import (
 )
 from fashion_mnist.idx import decode_idx
 from pipeline.command import parse_arguments, run, say
+from pipeline.costs import Work
 from pipeline.files import NORMALIZED, RAW, RAW_FILES, REPORTS, read_bytes, read_params, write_json, write_split
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> Work:
     """Turn the four raw files into three splits of float32 images, and describe them."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     summary = {"dataset": params.download.dataset, **summarize(train, test, splits)}
     write_json(summary, REPORTS / "data.json")
     say(f"{NORMALIZED}: " + ", ".join(f"{name} {len(split.labels):,}" for name, split in splits.items()))
+    return Work([REPORTS / "data.json"], len(train.labels) + len(test.labels))
 
 
 def read_raw(split: str) -> RawSplit:

@@ -12,13 +12,14 @@ from fashion_mnist.metrics import Labels, confusion
 from fashion_mnist.params import PublishedAccuracy
 from fashion_mnist.reporting import ModelRow, percent, points, render_markdown
 from pipeline.command import parse_arguments, run, say
+from pipeline.costs import Work
 from pipeline.files import MODELS, PREDICTIONS, REPORTS, read_csv, read_json, read_params, write_bytes, write_json
 
 HISTORY = {"epoch": "int64", "loss": "float64", "accuracy": "float64", "val_loss": "float64", "val_accuracy": "float64"}
 NOT_IN_ARTICLE = PublishedAccuracy(train=None, test=None)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> Work:
     """Write the comparison, the figures and the page that shows them."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_json(comparison, REPORTS / "comparison.json")
     write_bytes(page.encode(), REPORTS / "report.md")
     say(f"{candidate} − {baseline}: {points(comparison['difference'])} percentage points; see {REPORTS / 'report.md'}")
+    return Work([REPORTS / "comparison.json", REPORTS / "report.md"], len(labels))
 
 
 def read_predictions(models: Sequence[str]) -> tuple[Labels, dict[str, Labels]]:

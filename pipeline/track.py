@@ -27,11 +27,13 @@ from fashion_mnist.metrics import confusion
 from fashion_mnist.params import Params
 from fashion_mnist.projection import Contender, describe_state, fingerprint
 from pipeline.command import parse_arguments, run, say
+from pipeline.costs import Costs, read_costs
 from pipeline.files import (
     MODELS,
     PARAMS,
     PREDICTIONS,
     REPORTS,
+    TRACKING,
     read_bytes,
     read_csv,
     read_json,
@@ -45,7 +47,6 @@ from pipeline.tracking import (
     LIVE,
     PARENT,
     STATE,
-    TRACKING,
     Archive,
     Content,
     Measure,
@@ -90,8 +91,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     state = read_state(params)
     marks = {name: mark_model(state, name) for name in state.scores}
     with open_store() as store:
-        measured = take_live_runs(store)
-        said = project(store, state, marks, params, measured)
+        close_live_runs(store)
+        said = project(store, state, marks, params)
     write_json({STATE: state.fingerprint, "runs": marks}, TRACKING / "receipt.json")
     say(said)
 
@@ -132,12 +133,10 @@ def mark_model(state: State, model: str) -> str:
     return fingerprint(state.stages[f"train@{model}"], state.data, state.scores[model])
 
 
-def project(
-    store: Store, state: State, marks: Mapping[str, str], params: Params, measured: Mapping[str, Sequence[Measure]]
-) -> str:
+def project(store: Store, state: State, marks: Mapping[str, str], params: Params) -> str:
     """Make the runs of a state complete; returns a sentence that says what was done.
 
-    marks: the fingerprint of each model. measured: what trainings cost, by the sha256 of the archive they wrote.
+    marks: the fingerprint of each model.
     """
     parents = find_runs(store, **{FINGERPRINT: state.fingerprint})
     children = {
@@ -148,25 +147,24 @@ def project(
     if parent and all(child and child.data.tags[PARENT] == parent.info.run_id for child in children.values()):
         return f"{state.fingerprint[:8]}: its {1 + len(children)} runs stand in the store already"
     parent_id = parent.info.run_id if parent else start_run(store, name=name_state(state), tags=describe(state))
-    candidates = {}
+    costs, candidates = read_costs(), {}
     for name, mark in marks.items():
         child = children[name]
         if child is None:
-            run_id = log_child(store, state, name, mark, parent_id, measured)
+            run_id = log_child(store, state, name, mark, parent_id, costs)
         else:
             run_id = child.info.run_id
             set_tags(store, run_id, {PARENT: parent_id})
         candidates[name] = as_candidate(store, state, name, mark, run_id)
     if parent is None:
         fill_run(store, parent_id, parent_content(state))
+        log_measures(store, parent_id, cost_measures(costs, "download", "normalize", "evaluate", "report"))
     promoted = promote(store, candidates, params.gate)
     close_run(store, parent_id, "FINISHED")
     return f"{state.fingerprint[:8]}: {1 + len(children)} runs in the store; {promoted}"
 
 
-def log_child(
-    store: Store, state: State, name: str, mark: str, parent_id: str, measured: Mapping[str, Sequence[Measure]]
-) -> str:
+def log_child(store: Store, state: State, name: str, mark: str, parent_id: str, costs: Costs) -> str:
     """Log one model's run, with the model itself; returns the run's id."""
     tags = {FINGERPRINT: mark, STATE: state.fingerprint, PARENT: parent_id, "model": name, **environment()}
     tags["threads"] = str(state.params["train"][name]["threads"])
@@ -181,10 +179,18 @@ def log_child(
     )
     model_id = log_model(store, run_id, archive, name=name, tags={FINGERPRINT: mark})
     fill_run(store, run_id, child_content(state, name), model_id=model_id)
-    # Absent where DVC restored the model instead of training it: such figures are in no file.
-    log_measures(store, run_id, measured.get(archive.sha256, []))
+    log_measures(store, run_id, cost_measures(costs, f"train@{name}"))
     close_run(store, run_id, "FINISHED")
     return run_id
+
+
+def cost_measures(costs: Costs, *stages: str) -> list[Measure]:
+    """Name what stages cost as metrics; nothing for one that did not run here, since no output tells."""
+    return [
+        Measure(f"{stage.partition('@')[0]}_{key}", value)
+        for stage in stages
+        for key, value in costs.get(stage, {}).items()
+    ]
 
 
 def as_candidate(store: Store, state: State, name: str, mark: str, run_id: str) -> Candidate:
@@ -319,22 +325,18 @@ def cpu_model() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def take_live_runs(store: Store) -> dict[str, list[Measure]]:
-    """Delete what finished trainings showed, since files say the same; return what they cost, by archive (sha256).
+def close_live_runs(store: Store) -> None:
+    """Delete what finished trainings showed, since files say the same, and close the runs of killed ones.
 
     One that was killed is closed and stays; it carries no fingerprint and so stands for no state. Trainings that still
     run are left alone, as are those of other machines, of which nothing can be known here.
     """
-    measured = {}
     for live in find_runs(store, **{LIVE: "true"}):
         run_id, tags = live.info.run_id, live.data.tags
         if live.info.status == "FINISHED":
-            cost = [Measure(key, value) for key, value in live.data.metrics.items() if key.startswith("train_")]
-            measured[tags["sha256"]] = cost
             delete_run(store, run_id)
         elif live.info.status == "RUNNING" and tags["host"] == platform.node() and not is_running(tags["process"]):
             close_run(store, run_id, "KILLED")
-    return measured
 
 
 def is_running(process: str) -> bool:

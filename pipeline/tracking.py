@@ -29,12 +29,12 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
 
 from fashion_mnist.errors import PipelineError
+from pipeline.files import store_folder
 
 # The tables it makes and the like are no news to a user.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
-TRACKING = Path("tracking")
 EXPERIMENT = "fashion-mnist"
 SERVER = "MLFLOW_TRACKING_URI"
 FINGERPRINT = "fingerprint"
@@ -106,8 +106,7 @@ def open_store(*, exclusive: bool = True) -> Iterator[Store]:
     Raises TrackingError, in one line, whatever MLflow raises within the block.
     """
     address = os.environ.get(SERVER, "")
-    # DVC runs queued experiments in folders that it deletes, and names the project's own here.
-    folder = Path(os.environ.get("DVC_ROOT", ".")).resolve() / TRACKING
+    folder = store_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:

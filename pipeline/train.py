@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline.command import parse_arguments, progress_bar, quiet_import, run, say
+from pipeline.costs import Work
 from pipeline.files import MODELS, read_params, read_split, write_bytes, write_csv
 from pipeline.live import live_run
 
@@ -14,7 +15,7 @@ with quiet_import():
     from fashion_mnist.training import EpochResult, Progress, configure_tensorflow, fit
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> Work:
     """Train a model on train, watch it on validation, and record both."""
     name = parse_arguments(argv, description=__doc__, model="a model that has a section under train").model
     params = read_params().train[name]
@@ -37,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         history = fit(model, train, validation, params, on_progress=show_progress, on_epoch=show_epoch)
         seconds, images = time.perf_counter() - started, params.epochs * len(train.labels)
         say(f"{name}: trained in {seconds:.1f} s, {images / seconds:,.0f} images a second")
-        archive = to_archive(model)
-        write_bytes(archive, MODELS / name / "model.keras")
+        write_bytes(to_archive(model), MODELS / name / "model.keras")
         write_csv(pd.DataFrame(history), MODELS / name / "history.csv")
-        live.finish(archive, seconds=seconds, images=images)
+        live.finish()
+    return Work([MODELS / name / "model.keras"], images, seconds)
 
 
 def say_epoch(result: EpochResult) -> None:

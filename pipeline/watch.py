@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.command import parse_arguments, run
-from pipeline.tracking import LIVE, Measure, close_run, log_measures, open_store, set_tags, start_run
+from pipeline.tracking import LIVE, Measure, close_run, log_measures, open_store, start_run
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,12 +22,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             message = json.loads(line)
             if "finished" in message:
                 status = "FINISHED"
-                set_tags(store, run_id, {"sha256": message["sha256"]})
-                measures = [Measure(key, value) for key, value in message["finished"].items()]
             else:
                 epoch = int(message["epoch"].pop("epoch"))
                 measures = [Measure(f"epoch_{key}", value, epoch) for key, value in message["epoch"].items()]
-            log_measures(store, run_id, measures)
+                log_measures(store, run_id, measures)
         close_run(store, run_id, status)
 
 
