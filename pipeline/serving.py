@@ -29,11 +29,6 @@ class GarmentClassifier(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the network, once its archive is shown to be the one that was registered."""
-        os.environ["KERAS_BACKEND"] = "tensorflow"
-        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
-        from fashion_mnist.models import from_archive
-
-        json_parsing.convert_data_type = convert_pixels
         path = Path(context.artifacts["archive"])
         archive = path.read_bytes()
         found, expected = hashlib.sha256(archive).hexdigest(), context.model_config["sha256"]
@@ -42,6 +37,11 @@ class GarmentClassifier(PythonModel):
                 f"{path.name}: sha256 is {found[:12]}…, expected {expected[:12]}…; the file was changed after it was "
                 "registered. Delete the store and run `dvc repro`"
             )
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+        from fashion_mnist.models import from_archive
+
+        json_parsing.convert_data_type = convert_pixels
         self.network = from_archive(archive, name=path.name)
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002

@@ -274,12 +274,16 @@ def read_artifact(store: Store, run_id: str, path: str) -> bytes | None:
 def classify(store: Store, model_uri: str, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Load a registered model and return its class probabilities, shape (n, 10); images: uint8, (n, 28, 28, 1).
 
-    Raises TrackingError when there is no such model.
+    Raises TrackingError when there is no such model, or when it refuses to load: its archive was changed.
     """
     name, _, alias = model_uri.removeprefix("models:/").partition("@")
     try:
         store.client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
         raise TrackingError(f"{model_uri}: is not in the run store; run `dvc repro` to register it") from error
-    probabilities: np.ndarray[Any, Any] = mlflow.pyfunc.load_model(model_uri).predict(images)["probabilities"]
+    try:
+        model = mlflow.pyfunc.load_model(model_uri)
+    except MlflowException as error:
+        raise TrackingError(f"{model_uri}: {' '.join(str(error).split())}") from error
+    probabilities: np.ndarray[Any, Any] = model.predict(images)["probabilities"]
     return probabilities

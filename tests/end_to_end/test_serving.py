@@ -1,5 +1,7 @@
 """The champion behind a real server and a real HTTP client, and the same model over files."""
 
+import hashlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from pipeline.tracking import MlflowClient
 from tests.end_to_end.conftest import free_port, run_module, running, surroundings
 
 IMAGES = 100
+KINDS = ("idx", "idx.gz", "pngs")
 
 
 def champion_of(folder: Path) -> str:
@@ -78,19 +81,26 @@ def test_wrong_shape_or_dtype_is_the_clients_fault_and_says_what_was_expected(
     assert "expected whole numbers from 0 to 255, uint8, of shape (n, 28, 28, 1)" in answer.text
 
 
-@pytest.mark.parametrize("kind", ["idx", "idx.gz", "pngs"])
-def test_files_get_the_same_predictions(tracked: Path, tmp_path: Path, kind: str) -> None:
-    images, path = pixels(tracked)[..., 0], tmp_path / kind
-    if kind == "pngs":
-        path.mkdir()
-        for number, image in enumerate(images):
-            Image.fromarray(image).save(path / f"{number:03}.png")
-    else:
-        header = bytes([0, 0, 8, 3]) + np.array(images.shape, ">u4").tobytes()
-        path.write_bytes(encode_idx(images) if kind == "idx.gz" else header + images.tobytes())
-    done = run_module("predict", str(path), "--output", str(tmp_path / "predictions.csv"), folder=tracked)
+@pytest.fixture(scope="module")
+def predicted(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same images in every kind of file, and beside each what `predict` says of it."""
+    folder, images = tmp_path_factory.mktemp("predicted"), pixels(tracked)[..., 0]
+    (folder / "pngs").mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / "pngs" / f"{number:03}.png")
+    (folder / "idx").write_bytes(bytes([0, 0, 8, 3]) + np.array(images.shape, ">u4").tobytes() + images.tobytes())
+    (folder / "idx.gz").write_bytes(encode_idx(images))
+    # One process for all three, since TensorFlow takes longer to import than to predict.
+    script = "import sys, pipeline.predict as it; [it.main([path, '--output', f'{path}.csv']) for path in sys.argv[1:]]"
+    command = [sys.executable, "-c", script, *(str(folder / kind) for kind in KINDS)]
+    done = subprocess.run(command, cwd=tracked, env=surroundings(tracked), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    lines = (tmp_path / "predictions.csv").read_text().splitlines()
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_get_the_same_predictions(tracked: Path, predicted: Path, kind: str) -> None:
+    lines = (predicted / f"{kind}.csv").read_text().splitlines()
     assert lines[0] == "image,prediction,name,confidence"
     assert [int(line.split(",")[1]) for line in lines[1:]] == expected(tracked)["prediction"].tolist()
 
@@ -100,3 +110,22 @@ def test_picture_of_another_size_is_named(tracked: Path, tmp_path: Path) -> None
     done = run_module("predict", str(tmp_path), "--output", str(tmp_path / "predictions.csv"), folder=tracked)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("wide.png: 30x28 pixels; expected 28x28. Scale it first")
+
+
+def test_archive_that_was_changed_after_it_was_registered_is_refused_in_one_line(clone: Path, tmp_path: Path) -> None:
+    assert run_module("track", folder=clone).returncode == 0
+    path = clone / f"models/{champion_of(clone)}/model.keras"
+    expected, changed = hashlib.sha256(path.read_bytes()).hexdigest(), path.read_bytes() + b"x"
+    archives = list((clone / "tracking/artifacts").rglob("model.keras"))
+    assert len(archives) == 2
+    for archive in archives:
+        archive.write_bytes(changed)
+    Image.new("L", (28, 28)).save(tmp_path / "black.png")
+    done = run_module("predict", str(tmp_path), "--output", str(tmp_path / "predictions.csv"), folder=clone)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        f"error: models:/fashion-mnist@champion: model.keras: sha256 is {hashlib.sha256(changed).hexdigest()[:12]}…, "
+        f"expected {expected[:12]}…; the file was changed after it was registered. Delete the store and run `dvc repro`"
+    )
+    assert not (tmp_path / "predictions.csv").exists()
