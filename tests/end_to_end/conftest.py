@@ -1,7 +1,9 @@
 """One workspace of drawn garments in which `dvc repro` ran, with its run store, and how to look into that."""
 
+import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,8 +20,14 @@ import requests
 
 from pipeline.demo import SYNTHETIC, make_workspace, run_dvc
 from pipeline.tracking import EXPERIMENT, PARENT, MlflowClient
-from tests.end_to_end.test_repro import SMALL
 
+SMALL = SYNTHETIC | {
+    "download.synthetic.train_images": 600,
+    "download.synthetic.test_images": 200,
+    "normalize.validation_images": 100,
+    "train.dense.epochs": 2,
+    "train.cnn.epochs": 2,
+}
 # What a stage cost is known while it ran, and by no file of DVC's: a time, as seen here.
 COSTS = {
     f"{stage}_{measure}"
@@ -43,20 +51,37 @@ def no_store_from_another_test() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which every stage ran, not to be changed."""
-    folder = tmp_path_factory.mktemp("tracked") / "clone"
-    make_workspace(folder, SYNTHETIC | SMALL)
-    done = run_dvc("repro", workspace=folder, capture_output=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """A workspace in which every stage ran, not to be changed; beside it repro.log, what DVC said."""
+    base = tmp_path_factory.getbasetemp()
+    # All processes of pytest-xdist take the same one; they have the folder above in common.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tracked/clone"
+    folder.parent.mkdir(exist_ok=True)
+    said = folder.with_name("repro.log")
+    with folder.with_name("lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            make_workspace(folder, SMALL)
+            done = run_dvc("repro", workspace=folder, capture_output=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+            said.write_text(done.stdout)
     return folder
 
 
 @pytest.fixture
 def clone(tracked: Path, tmp_path: Path) -> Path:
     """A copy of that workspace without its store, to be changed at will."""
-    folder = tmp_path / "clone"
-    shutil.copytree(tracked, folder, ignore=shutil.ignore_patterns("tracking"))
-    return folder
+    return copy_workspace(tracked, tmp_path / "clone")
+
+
+def copy_workspace(source: Path, target: Path) -> Path:
+    """Copy a workspace but for its store, which holds absolute paths."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("tracking"))
+    return target
+
+
+def stages_in(output: str) -> list[str]:
+    """List the stages that DVC says it ran."""
+    return re.findall(r"^Running stage '(.*)'", output, re.MULTILINE)
 
 
 def run_module(module: str, *arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -1,28 +1,20 @@
 """`dvc repro` as a user types it, on synthetic data in a workspace of its own."""
 
-import re
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.demo import SYNTHETIC, change_params, make_workspace, run_dvc
+from pipeline.demo import change_params, run_dvc
+from tests.end_to_end.conftest import copy_workspace, stages_in
 
-SMALL = SYNTHETIC | {
-    "download.synthetic.train_images": 600,
-    "download.synthetic.test_images": 200,
-    "normalize.validation_images": 100,
-    "train.dense.epochs": 2,
-    "train.cnn.epochs": 2,
-}
 ALL = ["download", "normalize", "train@dense", "train@cnn", "evaluate", "report", "track"]
 
 
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clone")
-    make_workspace(folder, SMALL)
-    assert sorted(repro(folder)) == sorted(ALL)
+def reproduced(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copy_workspace(tracked, tmp_path_factory.mktemp("reproduced") / "clone")
+    assert repro(folder) == ["track"]
     return folder
 
 
@@ -30,10 +22,11 @@ def repro(folder: Path, *arguments: str) -> list[str]:
     """Run `dvc repro` and list the stages that it ran."""
     done = run_dvc("repro", *arguments, workspace=folder, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return re.findall(r"^Running stage '(.*)'", done.stdout, re.MULTILINE)
+    return stages_in(done.stdout)
 
 
-def test_run_makes_everything_that_the_lock_lists(reproduced: Path) -> None:
+def test_run_makes_everything_that_the_lock_lists(tracked: Path, reproduced: Path) -> None:
+    assert sorted(stages_in(tracked.with_name("repro.log").read_text())) == sorted(ALL)
     lock = YAML(typ="safe").load(reproduced / "dvc.lock")["stages"]
     assert sorted(lock) == sorted(ALL)
     outputs = [out["path"] for stage in lock.values() for out in stage["outs"]]
