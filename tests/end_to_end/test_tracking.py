@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.demo import change_params, run_dvc
 from pipeline.tracking import MlflowClient
-from tests.end_to_end.conftest import describe_run, describe_store, run_module, runs_of, surroundings
+from tests.end_to_end.conftest import COSTS, describe_run, describe_store, run_module, runs_of, surroundings
 
 Reader = Callable[[Path], MlflowClient]
 
@@ -71,14 +71,55 @@ def test_aliases_mark_the_best_on_validation_and_the_other(tracked: Path, read_s
     assert float(by_alias["champion"].tags["validation_accuracy"]) == scores[best]
 
 
-def test_again_changes_nothing(clone: Path, read_store: Reader) -> None:
-    for _ in range(3):
-        assert run_module("track", folder=clone).returncode == 0
-    everything = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
-    assert len(runs_of(everything)) == 3
-    assert len(everything.search_model_versions("name = 'fashion-mnist'")) == 2
-    for points in describe_store(read_store(clone))["cnn"]["metrics"].values():
-        assert len({step for step, _ in points}) == len(points)
+def test_stages_that_ran_say_what_they_cost_and_those_that_were_restored_do_not(
+    tracked: Path, clone: Path, read_store: Reader
+) -> None:
+    cnn, dense, parent = runs_of(read_store(tracked))
+    known = {key for run in (cnn, dense, parent) for key, value in run.data.metrics.items() if value > 0}
+    assert known >= COSTS
+    for run in (cnn, dense):
+        assert set(run.data.metrics) & COSTS == {key for key in COSTS if key.startswith("train_")}
+        # The throughput is that of computing; the seconds are those of the whole stage.
+        images = int(run.data.params["epochs"]) * 500
+        assert images / run.data.metrics["train_images_per_second"] < run.data.metrics["train_seconds"]
+    assert parent.data.metrics["normalize_images_per_second"] * parent.data.metrics["normalize_seconds"] == (
+        pytest.approx(800)
+    )
+    assert run_module("track", folder=clone).returncode == 0
+    assert not any(set(run.data.metrics) & COSTS for run in runs_of(read_store(clone)))
+
+
+def test_cost_of_another_state_is_left_out(tracked: Path, clone: Path, read_store: Reader) -> None:
+    shutil.copytree(tracked / "tracking/costs", clone / "tracking/costs")
+    page = clone / "reports/report.md"
+    page.write_text(page.read_text() + "changed\n")
+    assert run_module("track", folder=clone).returncode == 0
+    *_, parent = runs_of(read_store(clone))
+    assert "evaluate_seconds" in parent.data.metrics
+    assert "report_seconds" not in parent.data.metrics
+
+
+def test_twenty_repros_leave_the_same_runs_as_one(clone: Path, read_store: Reader) -> None:
+    assert run_dvc("repro", workspace=clone, capture_output=True).returncode == 0
+    first = read_store(clone)
+    twenty = (
+        "from pathlib import Path\n"
+        "from dvc.cli import main\n"
+        "for number in range(20):\n"
+        "    if number in (3, 4, 12):\n"
+        "        Path('tracking/receipt.json').unlink()\n"
+        "    assert main(['repro']) == 0\n"
+    )
+    environment = surroundings(clone) | {"DVC_SITE_CACHE_DIR": str(clone / ".dvc/site-cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", twenty], cwd=clone, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Running stage 'track'") == 3
+    assert done.stdout.count("Data and pipelines are up to date") == 17
+    last = read_store(clone)
+    assert [run.to_dictionary() for run in runs_of(last)] == [run.to_dictionary() for run in runs_of(first)]
+    assert describe_store(last) == describe_store(first)
 
 
 def test_deleted_store_comes_back_the_same(tracked: Path, clone: Path, read_store: Reader) -> None:

@@ -1,0 +1,62 @@
+"""Experiments of DVC, run at once or from its queue, stand in the store under their names."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.demo import PROJECT, run_dvc
+from pipeline.tracking import MlflowClient
+from tests.end_to_end.conftest import runs_of, stages_in
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    done = run_dvc(*arguments, workspace=folder, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return str(done.stdout)
+
+
+@pytest.fixture
+def repository(clone: Path) -> Iterator[Path]:
+    """A clone of git with everything committed, in which DVC may make commits for its experiments."""
+    (clone / ".gitignore").write_text((PROJECT / ".gitignore").read_text())
+    (clone / ".dvc/.gitignore").write_text((PROJECT / ".dvc/.gitignore").read_text() + "/site-cache\n")
+    (clone / ".dvc/config").write_text((PROJECT / ".dvc/config").read_text())
+    for command in (
+        "init --quiet",
+        "config user.name tester",
+        "config user.email tester@example.org",
+        "add --all",
+        "commit --quiet --message one",
+    ):
+        subprocess.run(["git", *command.split()], cwd=clone, check=True)
+    yield clone
+    run_dvc("queue", "stop", "--kill", workspace=clone, capture_output=True)
+
+
+def state_named(runs: list[Any], name: str) -> list[Any]:
+    """The run of an experiment and those nested in it."""
+    (parent,) = [run for run in runs if run.info.run_name == name]
+    return [parent, *(run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id)]
+
+
+def test_experiments_stand_in_the_store_under_their_names(repository: Path) -> None:
+    ran = dvc(repository, "exp", "run", "--name", "wider", "--set-param", "gate.margin=0.02")
+    assert stages_in(ran) == ["track"]
+    # The queued one also runs a stage before, whose cost its process leaves in the project's store.
+    dvc(repository, "exp", "run", "--queue", "--name", "queued", "--set-param", "report.article.cnn.test=0.92")
+    assert stages_in(dvc(repository, "exp", "run", "--run-all")) == ["report", "track"]
+
+    runs = runs_of(MlflowClient(f"sqlite:///{repository / 'tracking/mlflow.db'}"))
+    assert len(runs) == 6
+    changed = {"wider": ("gate.margin", "0.02"), "queued": ("report.article.cnn.test", "0.92")}
+    for name, (key, value) in changed.items():
+        parent, *nested = state_named(runs, name)
+        assert parent.data.params[key] == value
+        assert sorted(run.info.run_name for run in nested) == ["cnn", "dense"]
+        for run in (parent, *nested):
+            assert (run.info.status, run.data.tags["dvc.experiment"]) == ("FINISHED", name)
+    costs = {name: state_named(runs, name)[0].data.metrics.get("report_seconds", 0) for name in changed}
+    assert costs["wider"] == 0 < costs["queued"]
