@@ -174,7 +174,8 @@ def describe_store(client: MlflowClient) -> dict[str, Any]:
         assert described.setdefault(f"model {model.name}", None) is None, "logged twice"
         described[f"model {model.name}"] = [
             names[model.source_run_id],
-            model.tags,
+            # A server also notes here what versions a model became; MLflow's own client leaves that out.
+            {key: value for key, value in model.tags.items() if key != "mlflow.modelVersions"},
             str(model.status),
             sorted((metric.key, metric.value, metric.dataset_digest) for metric in model.metrics),
         ]

@@ -1,21 +1,33 @@
 """The stage against an MLflow server on a real PostgreSQL, read back through REST; and a server that dies."""
 
+import json
 import os
 import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.end_to_end.conftest import free_port, run_module, running, surroundings
+from pipeline.tracking import MlflowClient
+from tests.end_to_end.conftest import describe_store, free_port, run_module, running, surroundings
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+# What a training shows of itself, without the training.
+TRAINING = """
+from pipeline import live
+live.PATIENCE_SECONDS = 60
+with live.live_run("dense") as run:
+    for epoch in (1, 2):
+        run.show_epoch({"epoch": epoch, "loss": 0.5})
+    run.finish()
+"""
 
 
 def as_owner(command: list[str]) -> list[str]:
@@ -62,7 +74,9 @@ def rest(address: str, endpoint: str, **body: Any) -> Any:
     return answer.json()
 
 
-def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_left(database: str, clone: Path) -> None:
+def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_left(
+    database: str, clone: Path, tracked: Path, read_store: Callable[[Path], MlflowClient]
+) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     environment = surroundings(clone)
@@ -80,11 +94,8 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
         "track.log_child = log_child\n"
         "run(lambda: track.main([]))\n"
     )
-    server_environment = environment
     with (clone / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=clone, env=server_environment, stdout=log, stderr=log, start_new_session=True
-        )
+        server = subprocess.Popen(command, cwd=clone, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             wait_until_healthy(address)
             done = subprocess.run(
@@ -105,16 +116,28 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
     assert not (clone / "tracking/receipt.json").exists()
 
     with running(command, folder=clone, ready=f"{address}/health", environment=environment):
-        for said in ("3 runs in the store", "its 3 runs stand in the store already"):
-            done = run_module("track", folder=clone, MLFLOW_TRACKING_URI=address)
-            assert done.returncode == 0, done.stderr
-            assert said in done.stdout
+        done = run_module("track", folder=clone, MLFLOW_TRACKING_URI=address)
+        assert done.returncode == 0, done.stderr
+        assert "3 runs in the store" in done.stdout
         experiment = requests.get(
             f"{address}/api/2.0/mlflow/experiments/get-by-name",
             params={"experiment_name": "fashion-mnist"},
             timeout=30,
         ).json()["experiment"]
         assert experiment["artifact_location"].startswith("mlflow-artifacts:")
+
+        # A training shows itself there too, until its files are projected.
+        live = environment | {"MLFLOW_TRACKING_URI": address, "DVC_STAGE": "train@dense"}
+        subprocess.run([sys.executable, "-c", TRAINING], cwd=clone, env=live, check=True)
+        (run,) = rest(
+            address, "runs/search", experiment_ids=[experiment["experiment_id"]], filter="tags.live = 'true'"
+        )["runs"]
+        assert (run["info"]["run_name"], run["info"]["status"]) == ("dense", "FINISHED")
+        assert [(metric["key"], metric["step"]) for metric in run["data"]["metrics"]] == [("epoch_loss", 2)]
+        done = run_module("track", folder=clone, MLFLOW_TRACKING_URI=address)
+        assert done.returncode == 0, done.stderr
+        assert "its 3 runs stand in the store already" in done.stdout
+
         runs = rest(address, "runs/search", experiment_ids=[experiment["experiment_id"]])["runs"]
         assert sorted(run["info"]["run_name"].split()[0] for run in runs) == ["cnn", "dense", "pipeline"]
         assert {run["info"]["status"] for run in runs} == {"FINISHED"}
@@ -129,15 +152,20 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
             f"{address}/api/2.0/mlflow/artifacts/list", params={"run_id": cnn["info"]["run_id"]}, timeout=30
         ).json()["files"]
         assert "confusion.csv" in {file["path"] for file in listed}
+        # The server hands artifacts out itself: the client needs no way to where they lie.
+        proxied = f"{address}/api/2.0/mlflow-artifacts/artifacts/{experiment['experiment_id']}"
+        table = requests.get(f"{proxied}/{cnn['info']['run_id']}/artifacts/predictions/cnn.csv", timeout=30)
+        assert table.content == (clone / "reports/predictions/cnn.csv").read_bytes()
+        scores = {metric["key"]: metric["value"] for metric in cnn["data"]["metrics"]}
+        assert scores.items() >= json.loads((clone / "reports/metrics/cnn.json").read_text()).items()
         model = requests.get(
             f"{address}/api/2.0/mlflow/registered-models/get", params={"name": "fashion-mnist"}, timeout=30
         ).json()["registered_model"]
         assert {entry["alias"] for entry in model["aliases"]} == {"champion", "challenger"}
+        assert describe_store(MlflowClient(address)) == describe_store(read_store(tracked))
 
 
 def wait_until_healthy(address: str) -> None:
-    import time
-
     for _ in range(240):
         try:
             if requests.get(f"{address}/health", timeout=2).ok:
