@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.tracking import EXPERIMENT, MlflowClient
+import pytest
+
+from pipeline.tracking import EXPERIMENT, MlflowClient, open_store
 from tests.end_to_end.conftest import run_module, runs_of, surroundings
 
 
@@ -35,6 +37,15 @@ def make_long(folder: Path) -> None:
     change_params(folder / "params.yaml", {"train.dense.epochs": 5000})
 
 
+def make_store(folder: Path) -> MlflowClient:
+    """Make a store before a training does: two processes that make one at a time get into each other's way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("DVC_ROOT", raising=False)
+        with open_store() as store:
+            return store.client
+
+
 def live_runs(client: MlflowClient) -> list[object]:
     return [run for run in runs_of(client) if run.data.tags.get("live")]
 
@@ -50,9 +61,7 @@ def test_training_is_seen_running_and_a_killed_one_is_closed_by_the_next_track(c
     params = (clone / "params.yaml").read_bytes()
     archive = clone / "models/dense/model.keras"
     before = archive.read_bytes()
-    # Made first: two processes that make one store at a time get into each other's way.
-    assert run_module("rollback", folder=clone).returncode == 1
-    client = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
+    client = make_store(clone)
     make_long(clone)
     training = start_training(clone)
     try:
@@ -81,8 +90,7 @@ def test_training_is_seen_running_and_a_killed_one_is_closed_by_the_next_track(c
 
 
 def test_killed_training_is_closed_at_once_where_its_watcher_lives(clone: Path) -> None:
-    assert run_module("rollback", folder=clone).returncode == 1
-    client = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
+    client = make_store(clone)
     make_long(clone)
     training = start_training(clone)
     try:
@@ -94,10 +102,9 @@ def test_killed_training_is_closed_at_once_where_its_watcher_lives(clone: Path) 
 
 
 def test_finished_training_counts_once_and_its_cost_is_kept(clone: Path) -> None:
-    assert run_module("rollback", folder=clone).returncode == 1
+    client = make_store(clone)
     training = start_training(clone)
     assert training.wait(120) == 0
-    client = MlflowClient(f"sqlite:///{clone / 'tracking/mlflow.db'}")
     wait_for(lambda: [run.info.status for run in runs_of(client)] == ["FINISHED"], 30)
     assert run_module("track", folder=clone).returncode == 0
     assert live_runs(client) == []

@@ -78,7 +78,9 @@ def test_stages_that_ran_say_what_they_cost_and_those_that_were_restored_do_not(
     known = {key for run in (cnn, dense, parent) for key, value in run.data.metrics.items() if value > 0}
     assert known >= COSTS
     for run in (cnn, dense):
-        assert set(run.data.metrics) & COSTS == {key for key in COSTS if key.startswith("train_")}
+        record = json.loads((tracked / f"tracking/costs/workspace.train@{run.info.run_name}.json").read_text())
+        costs = {f"train_{measure}": value for measure, value in record["cost"].items()}
+        assert {key: value for key, value in run.data.metrics.items() if key in COSTS} == costs
         # The throughput is that of computing; the seconds are those of the whole stage.
         images = int(run.data.params["epochs"]) * 500
         assert images / run.data.metrics["train_images_per_second"] < run.data.metrics["train_seconds"]
