@@ -7,6 +7,7 @@ half of it, and an interrupted stage leaves nothing behind.
 import io
 import json
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,9 @@ TRACKING = Path("tracking")
 
 # The columns of reports/predictions/MODEL.csv and their types.
 PREDICTIONS = {"label": "uint8", "prediction": "uint8", "confidence": "float64"}
+
+# The same of models/MODEL/history.csv.
+HISTORY = {"epoch": "int64", **dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), "float64")}
 
 # By split, the images and the labels.
 RAW_FILES = {
@@ -90,6 +94,18 @@ def parse_json(content: bytes, *, name: str) -> Any:
     """Parse a JSON document; name: what an error calls it. Raises ArtifactError when it is none."""
     with _reading(name):
         return json.loads(content)
+
+
+def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
+    """Write arrays by name into one file; equal arrays give equal bytes."""
+    with atomic_write(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # its flag allow_pickle is no array
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read what `write_arrays` wrote. Raises ArtifactError when it cannot be read."""
+    with _reading(str(path)), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def write_csv(table: "pd.DataFrame", path: Path) -> None:
@@ -167,6 +183,6 @@ def _read_array(path: Path) -> npt.NDArray[Any]:
 def _reading(name: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise ArtifactError(f"{name}: cannot be read ({reason}); run `dvc repro` to make it again") from error

@@ -1,13 +1,23 @@
 """Two classifiers on the same images: how far apart they are, and whether that could be chance."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binomtest, norm, sem
 
 from fashion_mnist.errors import DataError
 from fashion_mnist.metrics import Labels
+
+
+class Pair(NamedTuple):
+    """Two classes that a model takes for each other, by number, and how often it does, either way."""
+
+    first: int
+    second: int
+    first_as_second: int
+    second_as_first: int
 
 
 def compare(labels: Labels, baseline: Labels, candidate: Labels, *, confidence: float) -> dict[str, Any]:
@@ -49,3 +59,22 @@ def least_difference(paired: Mapping[str, Any], *, confidence: float) -> float:
     mean = (cells[1] - cells[0]) / images
     error = np.sqrt((sum(cells) / images - mean**2) / images)
     return float(norm.ppf(1 - confidence, loc=mean, scale=error))
+
+
+def exchanged_pairs(counts: npt.NDArray[np.int64], *, top: int) -> list[Pair]:
+    """Return the pairs of classes that are taken for each other most often, either way, most first.
+
+    counts: images by true (rows) and predicted class (columns), shape (classes, classes).
+    """
+    first, second = np.triu_indices(len(counts), k=1)
+    pairs = [
+        Pair(one, other, int(counts[one, other]), int(counts[other, one]))
+        for one, other in zip(first.tolist(), second.tolist(), strict=True)
+    ]
+    return sorted(pairs, key=lambda pair: -(pair.first_as_second + pair.second_as_first))[:top]
+
+
+def surest(chosen: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float64], *, top: int) -> list[int]:
+    """Return the numbers of the chosen images with the highest confidence, highest first; both of shape (n,)."""
+    order = np.argsort(-confidence, kind="stable")
+    return [int(number) for number in order[chosen[order]][:top]]

@@ -104,6 +104,11 @@ def scale_pixels(images: Bytes) -> Floats:
     return images[..., np.newaxis].astype(np.float32) / np.float32(255)
 
 
+def restore_pixels(images: Floats) -> Bytes:
+    """Undo `scale_pixels`, exactly: float32 in [0, 1], shape (n, 28, 28, 1), to uint8, shape (n, 28, 28)."""
+    return np.rint(images[..., 0] * 255).astype(np.uint8)
+
+
 def cut_validation(train: RawSplit, *, images: int, seed: int) -> tuple[RawSplit, RawSplit]:
     """Cut a stratified validation split of `images` from train; both keep the published order.
 
@@ -127,7 +132,8 @@ def summarize(train: RawSplit, test: RawSplit, splits: Mapping[str, RawSplit]) -
     """Describe the data as numbers and digests that can be compared between runs.
 
     train, test: the published files. splits: by name, what they were cut into. Pixel statistics are of the scaled
-    pixels of each split. A duplicate within train is an image that an earlier one equals pixel by pixel.
+    pixels of each split. A duplicate within train is an image that an earlier one equals pixel by pixel; the test
+    images that also stand in train are listed by number.
     """
     known = {image.tobytes() for image in train.images}
     return {
@@ -143,5 +149,5 @@ def summarize(train: RawSplit, test: RawSplit, splits: Mapping[str, RawSplit]) -
             for name, split in splits.items()
         },
         "duplicates_within_train": len(train.images) - len(known),
-        "test_images_in_train": sum(image.tobytes() in known for image in test.images),
+        "test_images_in_train": [number for number, image in enumerate(test.images) if image.tobytes() in known],
     }

@@ -113,6 +113,16 @@ class TrainParams(Section):
         return list(cls.model_fields)
 
 
+class RobustnessParams(Section):
+    """By how much test images are changed, to see what accuracy remains."""
+
+    images: Count
+    pixels: Annotated[int, Field(ge=1, lt=28)]
+    degrees: Annotated[tuple[Annotated[float, Field(gt=0, le=180)], ...], Field(min_length=1, strict=False)]
+    deviations: Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False)]
+    seed: Seed
+
+
 class EvaluateParams(Section):
     """How models are scored."""
 
@@ -120,6 +130,8 @@ class EvaluateParams(Section):
     confidence: Fraction
     calibration_bins: Count
     threads: Count
+    example: Annotated[int, Field(ge=0)]
+    robustness: RobustnessParams
 
 
 class PublishedAccuracy(Section):
@@ -132,6 +144,7 @@ class PublishedAccuracy(Section):
 class ReportParams(Section):
     """How models are compared."""
 
+    language: Literal["en", "ru"]
     baseline: str
     candidate: str
     article: Annotated[Mapping[str, PublishedAccuracy], Field(strict=False), AfterValidator(MappingProxyType)]
@@ -196,6 +209,15 @@ class Params(Section):
             strangers = [name for name in named if name not in TrainParams.names()]
             if strangers:
                 raise ParamsError(f"{key}.{strangers[0]} is unknown; expected {', '.join(TrainParams.names())}")
+        return self
+
+    @model_validator(mode="after")
+    def _example_is_a_test_image(self) -> "Params":
+        if self.evaluate.example >= self.download.test_images:
+            raise ParamsError(
+                f"evaluate.example is {self.evaluate.example}; expected at most {self.download.test_images - 1}, "
+                f"since test holds {self.download.test_images} images"
+            )
         return self
 
     @model_validator(mode="after")

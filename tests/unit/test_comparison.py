@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fashion_mnist.comparison import compare
+from fashion_mnist.comparison import Pair, compare, exchanged_pairs, surest
 from fashion_mnist.errors import DataError
 
 # Both right on 3 images, only the baseline on 2, only the candidate on 4, both wrong on 1.
@@ -66,3 +66,15 @@ def test_predictions_for_other_images_are_refused(baseline: int, candidate: int)
     message = f"10 labels, {baseline} and {candidate} predictions; expected equally many"
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         compare(LABELS, BASELINE[:baseline], CANDIDATE[:candidate], confidence=0.95)
+
+
+def test_pairs_are_counted_both_ways_and_the_most_exchanged_come_first() -> None:
+    counts = np.array([[90, 1, 9], [0, 99, 1], [20, 5, 75]])
+    assert exchanged_pairs(counts, top=2) == [Pair(0, 2, 9, 20), Pair(1, 2, 1, 5)]
+
+
+def test_surest_of_the_chosen_come_first_and_equals_in_their_order() -> None:
+    chosen = np.array([True, False, True, True, True])
+    confidence = np.array([0.5, 0.99, 0.9, 0.5, 0.7])
+    assert surest(chosen, confidence, top=9) == [2, 4, 0, 3]
+    assert surest(chosen, confidence, top=1) == [2]

@@ -14,6 +14,7 @@ from fashion_mnist.dataset import (
     class_counts,
     cut_validation,
     digest,
+    restore_pixels,
     scale_pixels,
     summarize,
 )
@@ -146,6 +147,11 @@ def test_pixels_that_are_scaled_already_or_of_another_shape_are_refused(
         scale_pixels(images)
 
 
+def test_restored_pixels_are_those_that_were_scaled() -> None:
+    images = np.arange(256, dtype=np.uint8).repeat(784).reshape(256, 28, 28)
+    assert np.array_equal(restore_pixels(scale_pixels(images)), images)
+
+
 def test_cut_is_disjoint_and_complete() -> None:
     train, validation = cut_validation(SIXTY, images=20, seed=1)
     assert len(train.labels) == 40
@@ -182,8 +188,8 @@ def test_summary_holds_counts_statistics_and_digests_of_each_split() -> None:
     }
 
 
-def test_duplicates_are_counted_within_train_and_between_test_and_train() -> None:
+def test_duplicates_are_counted_within_train_and_listed_between_test_and_train() -> None:
     train = RawSplit(grey(1, 2, 1, 1, 3), np.zeros(5, np.uint8))
     test = RawSplit(grey(1, 4, 1, 4), np.zeros(4, np.uint8))
     summary = summarize(train, test, {})
-    assert summary == {"duplicates_within_train": 2, "test_images_in_train": 2}
+    assert summary == {"duplicates_within_train": 2, "test_images_in_train": [0, 2]}

@@ -10,13 +10,15 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fashion_mnist.errors import DataError
 from fashion_mnist.metrics import (
-    accuracy_interval,
     accuracy_score,
     confusion,
     cross_entropy,
     expected_calibration_error,
+    reliability,
     score,
+    score_classes,
     score_predictions,
+    share_interval,
 )
 
 # Three of four right, the second image wrong.
@@ -48,9 +50,7 @@ def test_accuracy_is_the_share_of_right_predictions() -> None:
     ],
 )
 def test_interval_is_wilsons(right: int, confidence: float, interval: tuple[float, float]) -> None:
-    labels = np.zeros(10, np.uint8)
-    predictions = (np.arange(10) >= right).astype(np.uint8)
-    assert accuracy_interval(labels, predictions, confidence=confidence) == pytest.approx(interval, abs=1e-6)
+    assert share_interval(right, 10, confidence=confidence) == pytest.approx(interval, abs=1e-6)
 
 
 def test_cross_entropy_is_the_mean_surprise_at_the_true_class_in_nats() -> None:
@@ -94,18 +94,40 @@ def test_scores_are_those_computed_by_hand() -> None:
             "loss": (3 * math.log(4 / 3) + math.log(4)) / 4,
             "macro_f1": (2 / 3 + 4 / 5) / 2,
             "expected_calibration_error": 0.0,
-            "precision_t_shirt_top": 1.0,
-            "precision_ankle_boot": 2 / 3,
-            "recall_t_shirt_top": 0.5,
-            "recall_ankle_boot": 1.0,
         },
         abs=1e-6,
     )
 
 
+def test_classes_are_scored_by_hand() -> None:
+    shirt, boot = score_classes(LABELS, np.array([0, 1, 1, 1], np.uint8), class_names=CLASS_NAMES, confidence=0.95)
+    assert (shirt.name, shirt.images, shirt.recall, shirt.precision) == ("T-shirt/top", 2, 0.5, 1.0)
+    assert (boot.name, boot.images, boot.recall, boot.precision) == ("Ankle boot", 2, 1.0, 2 / 3)
+    # One of two: (0.5 + z²/4 ± z √(0.125 + z²/16)) / (1 + z²/2), z = 1.959964.
+    assert (shirt.recall_low, shirt.recall_high) == pytest.approx((0.094531, 0.905469), abs=1e-6)
+
+
 def test_class_that_is_never_predicted_scores_zero() -> None:
-    found = scores(LABELS, two_classes(0.75, 0.75, 0.75, 0.75))
-    assert found["precision_ankle_boot"] == found["recall_ankle_boot"] == 0
+    _, boot = score_classes(LABELS, np.zeros(4, np.uint8), class_names=CLASS_NAMES, confidence=0.95)
+    assert boot.recall == boot.precision == 0
+
+
+def test_class_that_does_not_occur_has_no_score() -> None:
+    (shirt,) = score_classes(LABELS[:2], LABELS[:2], class_names=CLASS_NAMES, confidence=0.95)
+    assert shirt.name == "T-shirt/top"
+
+
+def test_reliability_sets_confidence_beside_accuracy_bin_by_bin() -> None:
+    right = np.array([True, False, True, True])
+    found = reliability(np.array([0.95, 0.93, 0.5, 1.0]), right, bins=2)
+    assert found.images.tolist() == [1, 3]  # 0.5 belongs to the lower bin
+    assert found.confidence.tolist() == pytest.approx([0.5, 0.96])
+    assert found.accuracy.tolist() == pytest.approx([1, 2 / 3])
+
+
+def test_empty_bin_holds_nothing() -> None:
+    found = reliability(np.array([0.9]), np.array([True]), bins=3)
+    assert [values.tolist() for values in found] == [[0, 0, 1], [0, 0, 0.9], [0, 0, 1]]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -140,8 +162,9 @@ def test_scores_of_classes_are_those_of_scikit_learn(present: int) -> None:
     names = tuple(f"class {number}" for number in range(10))
     found = score_predictions(labels, predictions, class_names=names, confidence=0.95)
     precision, recall, f1, _ = precision_recall_fscore_support(labels, predictions, labels=range(10), zero_division=0)
-    assert [found[f"precision_class_{number}"] for number in range(10)] == pytest.approx(precision)
-    assert [found[f"recall_class_{number}"] for number in range(10)] == pytest.approx(recall)
+    classes = score_classes(labels, predictions, class_names=names, confidence=0.95)
+    assert [score.precision for score in classes] == pytest.approx(precision[:present])
+    assert [score.recall for score in classes] == pytest.approx(recall[:present])
     assert found["macro_f1"] == pytest.approx(f1.mean())
     expected = confusion_matrix(labels, predictions, labels=range(10))
     assert np.array_equal(confusion(labels, predictions, classes=10), expected)

@@ -13,7 +13,15 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.dataset import Floats
 from fashion_mnist.errors import DataError
-from fashion_mnist.models import build, canonical_archive, from_archive, predict, to_archive
+from fashion_mnist.models import (
+    build,
+    canonical_archive,
+    from_archive,
+    look_inside,
+    multiply_adds,
+    predict,
+    to_archive,
+)
 from fashion_mnist.params import CnnParams, DenseParams, TrainParams, parse_params
 
 pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
@@ -114,6 +122,37 @@ def test_convolutional_network_halves_the_image_twice(committed: TrainParams) ->
         ("Dense", (10,), "softmax"),
     ]
     assert model.count_params() == (9 + 1) * 32 + (9 * 32 + 1) * 64 + (3136 + 1) * 128 + (128 + 1) * 10 == 421_642
+
+
+def test_multiply_adds_are_counted_at_every_place(committed: TrainParams) -> None:
+    assert multiply_adds(build(committed.dense)) == 784 * 128 + 128 * 10
+    convolutions = 28 * 28 * 9 * 32 + 14 * 14 * 9 * 32 * 64
+    assert multiply_adds(build(committed.cnn)) == convolutions + 3136 * 128 + 128 * 10 == 4_241_152
+
+
+def test_inside_are_the_kernels_and_what_each_layer_makes_of_the_image(images: Floats) -> None:
+    model = small_cnn()
+    seen = look_inside(model, images[0])
+    assert list(seen) == [
+        "kernels/convolution_1",
+        "maps/convolution_1",
+        "maps/pooling_1",
+        "maps/convolution_2",  # whose kernels see maps, not grey values
+        "maps/pooling_2",
+    ]
+    assert np.array_equal(seen["kernels/convolution_1"][..., 0], model.layers[0].get_weights()[0][:, :, 0, 0])
+    output = images[:1]
+    for layer in model.layers[:4]:
+        output = np.asarray(layer(output))
+        assert seen[f"maps/{layer.name}"] == pytest.approx(output[0], abs=1e-6)
+
+
+def test_network_without_images_inside_shows_none(images: Floats) -> None:
+    assert look_inside(small_dense(), images[0]) == {}
+
+
+def test_what_is_seen_inside_is_float32_whatever_the_layers_compute_in(images: Floats) -> None:
+    assert {values.dtype for values in look_inside(small_cnn("mixed_bfloat16"), images[0]).values()} == {np.dtype("f4")}
 
 
 def test_convolution_of_a_square_in_the_corner_counts_its_neighbours() -> None:

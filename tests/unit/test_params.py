@@ -97,6 +97,18 @@ def test_committed_values_arrive_typed_and_unchanged() -> None:
             ["dense", "lstm"],
             "models is ['dense', 'lstm']; expected models that have a section under train (dense, cnn), unlike 'lstm'",
         ),
+        ("evaluate.robustness.pixels", 28, "evaluate.robustness.pixels is 28; expected less than 28"),
+        (
+            "evaluate.robustness.degrees",
+            [],
+            "evaluate.robustness.degrees is []; expected tuple should have at least 1 item after validation, not 0",
+        ),
+        (
+            "evaluate.example",
+            10_000,
+            "evaluate.example is 10000; expected at most 9999, since test holds 10000 images",
+        ),
+        ("report.language", "de", "report.language is 'de'; expected 'en' or 'ru'"),
         ("models", ["cnn", "cnn"], "models is ['cnn', 'cnn']; expected each model once"),
     ],
 )
