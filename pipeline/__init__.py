@@ -3,8 +3,8 @@
 download    the four published files, verified -> data/raw
 normalize   data/raw -> data/normalized/{train,validation,test}, reports/data.json
 train       one network at a time -> models/MODEL
-evaluate    every network on the test split -> reports/metrics, reports/predictions
-report      scores and predictions -> reports/report.md, reports/comparison.json, reports/figures
+evaluate    every network on the test split, also on changed images -> reports/metrics, reports/predictions, …
+report      all of that -> reports/report.html, reports/report.md, reports/comparison.json, reports/figures
 track       all of these -> runs and registered models in MLflow, in tracking/ or on a server
 
 Each stage is a paragraph: it reads files, calls the library and writes files. What stages share:
@@ -17,8 +17,7 @@ tracking    what the pipeline does with MLflow, and the only importer of it besi
 serving     the registered model, as code that MLflow keeps and runs
 registry    its versions, and which of them is served
 
-Users run `predict`, `rollback`, `gate` and `replicate` by themselves, or by a word of the Makefile;
-
+Users run `predict`, `rollback`, `gate`, `replicate` and `summary` by themselves, or by a word of the Makefile.
 `demo` runs all of them on drawn garments, in a workspace of its own.
 """
 

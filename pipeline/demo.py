@@ -18,7 +18,7 @@ from pipeline.command import parse_arguments, run, say
 from pipeline.files import PARAMS, REPORTS
 
 PROJECT = Path(__file__).parent.parent
-CONTENT = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "src")
+CONTENT = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "requirements", "src")
 WORKSPACE = Path(".demo")
 SYNTHETIC = {"download.dataset": "synthetic", "normalize.validation_images": 1000}
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     make_workspace(WORKSPACE, SYNTHETIC)
     if run_dvc("repro", workspace=WORKSPACE).returncode:
         raise ArtifactError(f"{WORKSPACE}: dvc repro failed; its output above says where. Mend it and run again.")
-    say(f"\nSynthetic garments, not Fashion-MNIST. The report: {WORKSPACE / REPORTS / 'report.md'}")
+    say(f"\nSynthetic garments, not Fashion-MNIST. The report: {WORKSPACE / REPORTS / 'report.html'}")
 
 
 def make_workspace(folder: Path, changes: Mapping[str, Any]) -> None:

@@ -22,9 +22,10 @@ from ruamel.yaml.error import YAMLError
 from fashion_mnist.dataset import CLASS_NAMES
 from fashion_mnist.errors import ArtifactError, BaselineError, PipelineError
 from fashion_mnist.gating import Evaluation, Verdict, describe_changes, judge, least_lead
+from fashion_mnist.language import percent, points
 from fashion_mnist.metrics import Labels, score_predictions
 from fashion_mnist.params import Params
-from fashion_mnist.reporting import percent, points, render_gate
+from fashion_mnist.reporting import render_gate
 from pipeline.command import run, say
 from pipeline.files import PREDICTIONS, REPORTS, parse_csv, parse_json, read_bytes, read_params, write_bytes, write_json
 

@@ -23,12 +23,13 @@ from fashion_mnist import dataset
 from fashion_mnist.dataset import CLASS_NAMES
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.gating import flatten
-from fashion_mnist.metrics import confusion
+from fashion_mnist.metrics import confusion, score_classes
 from fashion_mnist.params import Params
 from fashion_mnist.projection import Contender, describe_state, fingerprint
 from pipeline.command import parse_arguments, run, say
 from pipeline.costs import Costs, read_costs
 from pipeline.files import (
+    HISTORY,
     MODELS,
     PARAMS,
     PREDICTIONS,
@@ -67,10 +68,9 @@ from pipeline.tracking import (
 LOCK = Path("dvc.lock")
 PACKAGES = ("dvc", "keras", "mlflow", "numpy", "tensorflow")
 SERVING_PACKAGES = ("keras", "mlflow", "numpy", "pydantic", "scipy", "tensorflow")
-HISTORY = {"epoch": "int64", "loss": "float64", "accuracy": "float64", "val_loss": "float64", "val_accuracy": "float64"}
 # The data that a metric was measured on, where its name says so; every other one is of the test split.
 SPLIT_OF = {"train_accuracy": "train", "validation_accuracy": "validation", "train_validation_gap": None}
-SPLIT_OF |= {"parameters": None}
+SPLIT_OF |= {"parameters": None, "multiply_adds": None}
 
 
 class State(NamedTuple):
@@ -223,6 +223,14 @@ def child_content(state: State, name: str) -> Content:
     measures += [
         Measure(key, float(value), source=SPLIT_OF.get(key, "test")) for key, value in state.scores[name].items()
     ]
+    classes = score_classes(
+        table["label"],
+        table["prediction"],
+        class_names=CLASS_NAMES,
+        confidence=state.params["evaluate"]["confidence"],
+    )
+    # A slash makes a group of them on MLflow's pages.
+    measures += [Measure(f"recall/{score.name.replace('/', '-')}", score.recall, source="test") for score in classes]
     counts = confusion(table["label"], table["prediction"], classes=len(CLASS_NAMES))
     matrix = StringIO()
     np.savetxt(matrix, counts, fmt="%d", delimiter=",", header=",".join(CLASS_NAMES), comments="")

@@ -23,10 +23,10 @@ SECTIONS = STAGES[:-1]
 # A module imports only from layers to its left.
 LAYERS = (
     {"errors"},
-    {"params", "idx", "dataset", "synthetic", "metrics"},
-    {"models", "comparison"},
+    {"params", "idx", "dataset", "synthetic", "metrics", "language"},
+    {"models", "comparison", "robustness", "claims"},
     {"training", "figures", "reporting", "gating"},
-    {"projection"},
+    {"projection", "page"},
 )
 HEAVY = {"tensorflow", "keras"}
 
@@ -165,8 +165,10 @@ def test_code_dependencies_in_dvc_yaml_are_all_local_imports(file: str, stage: s
 
 
 def test_template_is_a_dependency_of_the_stage_that_renders_it() -> None:
-    templates = {"src/fashion_mnist/templates/report.md.jinja"}
-    assert templates == {dep for dep in dvc_stages()["report"]["deps"] if dep.endswith(".jinja")}
+    deps = dvc_stages()["report"]["deps"]
+    templates = {f"src/fashion_mnist/templates/report.{kind}.jinja" for kind in ("html", "md")}
+    assert templates == {dep for dep in deps if dep.endswith(".jinja")}
+    assert "src/fashion_mnist/languages" in deps
 
 
 def test_stages_share_one_word_with_module_and_params_section() -> None:

@@ -1,5 +1,6 @@
 """Experiments of DVC, run at once or from its queue, stand in the store under their names."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,3 +61,13 @@ def test_experiments_stand_in_the_store_under_their_names(repository: Path) -> N
             assert (run.info.status, run.data.tags["dvc.experiment"]) == ("FINISHED", name)
     costs = {name: state_named(runs, name)[0].data.metrics.get("report_seconds", 0) for name in changed}
     assert costs["wider"] == 0 < costs["queued"]
+
+
+def test_plots_draw_two_revisions_with_templates_of_dvc(repository: Path) -> None:
+    curve = repository / "reports/position/cnn.csv"
+    curve.write_text(curve.read_text().replace("\n1.000000,", "\n1.500000,"))
+    plots = json.loads(dvc(repository, "plots", "diff", "HEAD", "--json"))["data"]
+    for path in ("models/cnn/history.csv", "reports/predictions/cnn.csv", "reports/position/cnn.csv"):
+        (plot,) = [drawn for drawn in plots[path] if drawn["type"] == "vega"]
+        assert sorted(plot["revisions"]) == ["HEAD", "workspace"], path
+    assert "1.500000" in json.dumps(plots["reports/position/cnn.csv"])

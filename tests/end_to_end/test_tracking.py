@@ -26,6 +26,7 @@ def test_one_parent_with_a_nested_run_for_each_model(tracked: Path, read_store: 
     assert {run.data.tags["mlflow.parentRunId"] for run in (cnn, dense)} == {parent.info.run_id}
     metrics = json.loads((tracked / "reports/metrics/cnn.json").read_text())
     assert {key: cnn.data.metrics[key] for key in metrics} == metrics
+    assert 0 <= cnn.data.metrics["recall/T-shirt-top"] <= 1
     assert parent.data.params["train.cnn.epochs"] == cnn.data.params["epochs"] == "2"
     accuracy = f"{100 * metrics['accuracy']:.2f} %"
     assert accuracy in parent.data.tags["mlflow.note.content"]
@@ -48,7 +49,7 @@ def test_artifacts_are_the_files_of_the_reports(tracked: Path, read_store: Reade
     described = describe_store(read_store(tracked))
     parent = next(run for name, run in described.items() if name.startswith("pipeline"))
     assert {"params.yaml", "dvc.lock", "reports/report.md", "reports/comparison.json"} <= set(parent["files"])
-    assert "reports/figures/confusion.svg" in parent["files"]
+    assert {"reports/report.html", "reports/figures/confusion_cnn.svg"} <= set(parent["files"])
     assert {"predictions/cnn.csv", "metrics/cnn.json", "confusion.csv", "history.csv"} == set(described["cnn"]["files"])
 
 

@@ -20,6 +20,8 @@ SMALL = {
     "train.dense.epochs": 2,
     "train.cnn.epochs": 1,
     "evaluate.batch_size": 32,
+    "evaluate.robustness.images": 20,
+    "evaluate.robustness.pixels": 2,
 }
 
 STAGES = [
@@ -39,10 +41,17 @@ class Reproduced(NamedTuple):
     reads: dict[str, set[str]]
 
 
+def make_inputs(folder: Path) -> None:
+    """Copy what stages read of the project besides each other's files."""
+    shutil.copy(PROJECT / "params.yaml", folder)
+    (folder / "requirements").mkdir()
+    shutil.copy(PROJECT / "requirements/run.txt", folder / "requirements")
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty workspace with parameters for little data, as the current folder."""
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    make_inputs(tmp_path)
     change_params(tmp_path / "params.yaml", SMALL)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -52,7 +61,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def reproduced(tmp_path_factory: pytest.TempPathFactory, tensorflow_runtime: None) -> Reproduced:  # noqa: ARG001
     """Every stage run once, in order, in this process."""
     folder = tmp_path_factory.mktemp("reproduced")
-    shutil.copy(PROJECT / "params.yaml", folder)
+    make_inputs(folder)
     change_params(folder / "params.yaml", SMALL)
     reads = {}
     with pytest.MonkeyPatch.context() as patch:

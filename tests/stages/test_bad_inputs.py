@@ -13,7 +13,7 @@ from fashion_mnist.errors import ArtifactError, DataError, ParamsError
 from fashion_mnist.idx import encode_idx
 from pipeline import download, normalize
 from pipeline.demo import PROJECT, change_params
-from pipeline.files import RAW, RAW_FILES
+from pipeline.files import RAW, RAW_FILES, read_arrays
 
 TRAIN_IMAGES, TRAIN_LABELS = RAW_FILES["train"]
 TEST_IMAGES, TEST_LABELS = RAW_FILES["test"]
@@ -116,6 +116,14 @@ def test_normalize_takes_only_fashion_mnist_for_fashion_mnist(workspace: Path) -
         normalize.main([])
 
 
+@pytest.mark.parametrize("content", [b"", b"no arrays", b"PK\x03\x04 cut short"])
+def test_damaged_arrays_are_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "arrays.npz").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"arrays\.npz: cannot be read \(.+\); run `dvc repro`") as raised:
+        read_arrays(tmp_path / "arrays.npz")
+    assert "\n" not in str(raised.value)
+
+
 def test_unwritable_target_is_named_and_nothing_is_half_written(workspace: Path) -> None:
     (workspace / "data").mkdir()
     (workspace / RAW).write_text("a file where a folder belongs")
@@ -143,7 +151,7 @@ def test_broken_params_are_refused_in_one_line(workspace: Path, content: bytes, 
     ("stage", "message"),
     [
         ("normalize", f"error: data/raw/{TRAIN_IMAGES}: cannot be read (No such file or directory); run `dvc repro`"),
-        ("report", "error: reports/data.json: cannot be read (No such file or directory); run `dvc repro`"),
+        ("report", "error: reports/predictions/dense.csv: cannot be read (No such file or directory); run `dvc repro`"),
         ("train mlp", "error: params.yaml: train.mlp is missing; expected one of dense, cnn"),
     ],
 )

@@ -1,6 +1,7 @@
 """What each stage leaves for the next, as the architecture promises it."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.idx import decode_idx
 from pipeline.demo import PROJECT
+from pipeline.files import read_arrays
 from tests.stages.conftest import Reproduced
 
 
@@ -66,6 +68,31 @@ def test_metrics_are_flat_numbers_that_follow_from_the_predictions(reproduced: R
         assert metrics["parameters"] == parameters
 
 
+@pytest.mark.parametrize("model", ["dense", "cnn"])
+def test_curves_begin_with_what_the_model_predicts_unchanged(reproduced: Reproduced, model: str) -> None:
+    table = pd.read_csv(reproduced.folder / f"reports/predictions/{model}.csv").head(20)
+    for change in ("position", "rotation", "noise"):
+        curve = pd.read_csv(reproduced.folder / f"reports/{change}/{model}.csv")
+        assert curve["accuracy"][0] == pytest.approx((table["label"] == table["prediction"]).mean())
+        assert list(curve)[1:4] == ["accuracy", "low", "high"]
+    position = pd.read_csv(reproduced.folder / f"reports/position/{model}.csv")
+    assert list(position["pixels"]) == [0, 1, 2]
+    assert position.iloc[:, 4:].mean(axis=1).tolist() == pytest.approx(position["accuracy"].tolist(), abs=1e-6)
+
+
+def test_arrays_hold_every_misjudged_image_and_the_example(reproduced: Reproduced) -> None:
+    arrays = read_arrays(reproduced.folder / "reports/arrays.npz")
+    tables = [pd.read_csv(reproduced.folder / f"reports/predictions/{model}.csv") for model in ("dense", "cnn")]
+    wrong = np.any([table["label"] != table["prediction"] for table in tables], axis=0)
+    assert arrays["misjudged"].tolist() == np.flatnonzero(wrong).tolist()
+    published = decode_idx(
+        (reproduced.folder / "data/raw/t10k-images-idx3-ubyte.gz").read_bytes(), dimensions=3, name="images"
+    )
+    assert np.array_equal(arrays["misjudged_images"], published[wrong])
+    assert np.array_equal(arrays["example_image"], published[0])
+    assert arrays["cnn/maps/pooling_2"].shape == (7, 7, 64)
+
+
 def test_comparison_follows_from_the_predictions(reproduced: Reproduced) -> None:
     comparison = json.loads((reproduced.folder / "reports/comparison.json").read_text())
     right = {
@@ -80,9 +107,32 @@ def test_comparison_follows_from_the_predictions(reproduced: Reproduced) -> None
 def test_report_shows_the_figures_beside_it_and_says_that_it_is_synthetic(reproduced: Reproduced) -> None:
     page = (reproduced.folder / "reports/report.md").read_text()
     assert "**Synthetic data.**" in page
-    for figure in ("learning_curves", "confusion"):
-        assert f"(figures/{figure}.svg)" in page
-        assert (reproduced.folder / f"reports/figures/{figure}.svg").read_bytes().startswith(b"<?xml")
+    figures = sorted(path.name for path in (reproduced.folder / "reports/figures").iterdir())
+    assert sorted(re.findall(r"\(figures/([\w.]+)\)", page)) == figures
+    assert {"answer.svg", "position.svg", "learning_curves_cnn.svg", "confusion_dense.svg"} <= set(figures)
+
+
+def test_numbers_on_the_page_are_those_of_the_json_files(reproduced: Reproduced) -> None:
+    page = (reproduced.folder / "reports/report.md").read_text().replace("\u00a0", " ")
+    html = (reproduced.folder / "reports/report.html").read_text().replace("\u00a0", " ")
+    metrics = [
+        json.loads((reproduced.folder / f"reports/metrics/{model}.json").read_text()) for model in ("dense", "cnn")
+    ]
+    rows = {
+        "**test accuracy**": "accuracy",
+        "validation accuracy": "validation_accuracy",
+        "train accuracy": "train_accuracy",
+    }
+    for label, key in rows.items():
+        assert f"| {label} | {' | '.join(f'{100 * scores[key]:.2f} %' for scores in metrics)} |" in page
+    assert f"| loss on test, nats | {' | '.join('{:.4f}'.format(scores['loss']) for scores in metrics)} |" in page
+    comparison = json.loads((reproduced.folder / "reports/comparison.json").read_text())
+    for key in ("difference_low", "difference_high"):
+        shown = f"{100 * comparison[key]:+.2f}".replace("-", "−")
+        assert shown in page
+        assert shown in html
+    counts = [f"{comparison[key]:,}" for key in ("both_right", "only_baseline_right")]
+    assert f"| dense network right | {' | '.join(counts)} |" in page
 
 
 def test_nothing_temporary_is_left_behind(reproduced: Reproduced) -> None:
@@ -98,7 +148,10 @@ def test_outputs_are_those_that_dvc_yaml_declares(reproduced: Reproduced) -> Non
                 declared |= {path.replace("${item.model}", model) for model in ("dense", "cnn")}
     written = [path.relative_to(reproduced.folder) for path in reproduced.folder.rglob("*") if path.is_file()]
     strangers = [
-        path for path in written if path != Path("params.yaml") and not declared & {str(path), *map(str, path.parents)}
+        path
+        for path in written
+        if path not in {Path("params.yaml"), Path("requirements/run.txt")}
+        and not declared & {str(path), *map(str, path.parents)}
     ]
     assert strangers == []
 
