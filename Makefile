@@ -25,8 +25,9 @@ endif
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
-repro: $(VENV)/run ## run the pipeline: only what changed since the last run
+repro: $(VENV)/run ## run the pipeline: only what changed since the last run; then say what it found
 	dvc repro
+	@python -m pipeline.summary
 
 ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000
 	@test -e tracking/mlflow.db || { echo "error: tracking/mlflow.db is missing; expected a run store. Run make repro"; exit 1; }
