@@ -1,7 +1,6 @@
 """MLflow's pages in a real browser, on the store of a run; pictures stay in .screenshots."""
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from pipeline.demo import PROJECT
@@ -28,22 +26,6 @@ def pages(tracked: Path) -> Iterator[str]:
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     with running(command, folder=tracked, ready=f"{address}/health", environment=surroundings(tracked)):
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("Chromium is not installed: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1500,1000"):
-        options.add_argument(argument)
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    try:
-        yield chrome
-    finally:
-        chrome.quit()
 
 
 def wait_for(browser: webdriver.Chrome, condition: Callable[[], object], name: str) -> None:
