@@ -168,6 +168,15 @@ def test_numbers_on_the_page_are_those_of_the_files(english: Report) -> None:
     assert "| 2 | 50.00\u00a0% (45.00\u00a0% to 55.00\u00a0%) | 50.00\u00a0% (45.00\u00a0% to 55.00\u00a0%) |" in page
 
 
+def test_claims_stand_with_their_verdict_our_figure_and_its_interval(english: Report) -> None:
+    page = english.markdown
+    assert cells(page, "dense network: accuracy on test")[:3] == ["**not held**", "87.82 %", "57.50 %"]
+    assert cells(page, "convolutional network: accuracy on train")[:3] == ["held", "97.00 %", "97.42 %"]
+    assert cells(page, "convolutional network overfits: train − validation, points")[:3] == ["held", "–", "+5.60"]
+    verdict, *figures = cells(page, "convolutional network is better: difference on test, points")
+    assert (verdict, figures) == ("held", ["–", "+37.50", "+20.76 to +54.24"])
+
+
 def test_images_are_counted_by_who_is_right(english: Report) -> None:
     assert cells(english.markdown, "dense network right") == ["22", "1"]
     assert cells(english.markdown, "dense network wrong") == ["16", "1"]
