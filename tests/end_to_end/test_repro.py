@@ -62,7 +62,7 @@ def test_metrics_and_plots_are_what_dvc_shows(reproduced: Path) -> None:
     assert plots.returncode == 0, plots.stderr
     page = (reproduced / "plots/index.html").read_text()
     for title in ("accuracy on validation", "confusion on test", "accuracy on moved test images"):
-        assert page.count(f'"title": "{title}"') == 2, title  # one for each model
+        assert page.count(f'"text": "{title}"') == 2, title  # one for each model
 
 
 def test_params_that_make_no_sense_stop_the_run_before_anything_is_lost(reproduced: Path) -> None:
