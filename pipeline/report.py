@@ -1,6 +1,5 @@
 """Tell what was measured: histories, reports/ -> reports/{report.html,report.md,comparison.json,figures}."""
 
-import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,14 +11,13 @@ from fashion_mnist.page import Evidence, Measured, Surroundings, make_report
 from fashion_mnist.params import Params
 from fashion_mnist.robustness import DIRECTIONS
 from pipeline.command import parse_arguments, run, say
-from pipeline.costs import Work
+from pipeline.costs import Work, digest
 from pipeline.files import (
     HISTORY,
     MODELS,
     PREDICTIONS,
     REPORTS,
     read_arrays,
-    read_bytes,
     read_csv,
     read_json,
     read_params,
@@ -76,9 +74,7 @@ def read_evidence(params: Params) -> Evidence:
         )
         for name, table in tables.items()
     }
-    surroundings = Surroundings(
-        {package: version(package) for package in PACKAGES}, hashlib.sha256(read_bytes(LOCK)).hexdigest()
-    )
+    surroundings = Surroundings({package: version(package) for package in PACKAGES}, digest(LOCK))
     data, arrays = read_json(REPORTS / "data.json"), read_arrays(REPORTS / "arrays.npz")
     return Evidence(params, data, labels, models, arrays, surroundings)
 

@@ -28,7 +28,7 @@ from fashion_mnist.metrics import confusion, score_classes
 from fashion_mnist.params import Params
 from fashion_mnist.projection import Contender, describe_state, fingerprint
 from pipeline.command import parse_arguments, run, say
-from pipeline.costs import Costs, read_costs
+from pipeline.costs import Costs, digest, read_costs
 from pipeline.files import (
     HISTORY,
     MODELS,
@@ -173,7 +173,7 @@ def log_child(store: Store, state: State, name: str, mark: str, parent_id: str, 
     path = MODELS / name / "model.keras"
     archive = Archive(
         path,
-        hashlib.sha256(read_bytes(path)).hexdigest(),
+        digest(path),
         Path(dataset.__file__).parent,
         [f"{package}=={version(package)}" for package in SERVING_PACKAGES],
         np.zeros((1, 28, 28, 1), np.uint8),
@@ -232,8 +232,9 @@ def child_content(state: State, name: str) -> Content:
     )
     # As recall_ankle_boot: a slash would make a group of its own on MLflow's pages, above all other metrics.
     measures += [
-        Measure(f"recall_{re.sub(r'[^a-z]', '_', score.name.lower())}", score.recall, source="test")
+        Measure(f"{metric}_{re.sub(r'[^a-z]', '_', score.name.lower())}", getattr(score, metric), source="test")
         for score in classes
+        for metric in ("precision", "recall")
     ]
     counts = confusion(table["label"], table["prediction"], classes=len(CLASS_NAMES))
     matrix = StringIO()
@@ -307,7 +308,7 @@ def environment() -> dict[str, str]:
         "git.commit": commit or "none: this is no git clone",
         "git.dirty": str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower() if commit else "unknown",
         "dvc.experiment": os.environ.get("DVC_EXP_NAME") or "none",
-        "requirements": hashlib.sha256(read_bytes(lock)).hexdigest() if lock.is_file() else "none: no lock here",
+        "requirements": digest(lock) if lock.is_file() else "none: no lock here",
         "python": platform.python_version(),
         "cpu": cpu_model(),
         "cpu.threads": str(os.cpu_count()),

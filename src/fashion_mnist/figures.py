@@ -143,7 +143,7 @@ def learning_curves(
         axis.set_ylim(*limits[metric])
         axis.yaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
         axis.yaxis.set_major_formatter(
-            _shares(language) if metric == "accuracy" else FuncFormatter(lambda loss, _: language.write(f"{loss:.1f}"))
+            _shares(language) if metric == "accuracy" else FuncFormatter(lambda loss, _: language.plain(round(loss, 6)))
         )
     axes[0].set_title(title)
     axes[0].legend(loc="lower right", fontsize=8)
@@ -179,8 +179,12 @@ def confusion_matrix(counts: npt.NDArray[np.int64], title: str, names: Sequence[
 
 
 @styled
-def recalls(classes: Mapping[str, Sequence[ClassScore]], names: Sequence[str], language: Language) -> Figure:
-    """Draw the share of each class that each model finds, with its interval; classes: by the model's name."""
+def recalls(classes: Mapping[str, Sequence[ClassScore]], language: Language) -> Figure:
+    """Draw the share of each class that each model finds, with its interval.
+
+    classes: by the model's name, the same classes in the same order for all.
+    """
+    names = [language.name("class", score.name) for score in next(iter(classes.values()))]
     figure = Figure(figsize=(WIDTH, 1.1 + 0.42 * len(names)), layout="constrained")
     axis = figure.subplots()
     spread = np.linspace(-0.16, 0.16, len(classes)) if len(classes) > 1 else [0.0]

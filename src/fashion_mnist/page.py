@@ -298,7 +298,7 @@ def draw_figures(page: Page) -> dict[str, Any]:
             Estimate(say("answer.difference"), *(page.comparison[f"difference{end}"] for end in ("", "_low", "_high"))),
             language,
         ),
-        "recall": figures.recalls({model.title: model.classes for model in page.models}, page.class_names, language),
+        "recall": figures.recalls({model.title: model.classes for model in page.models}, language),
         "calibration": figures.calibration({model.title: model.reliability for model in page.models}, language),
     }
     limits = {metric: _limits(page.models, metric) for metric in ("accuracy", "loss")}

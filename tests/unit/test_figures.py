@@ -48,7 +48,7 @@ def recalls() -> Figure:
         model: [ClassScore("Bag", 9, share, share - 0.1, share + 0.1, 1), ClassScore("Coat", 9, 0.5, 0.4, 0.6, 1)]
         for model, share in (("dense", 0.7), ("cnn", 0.8))
     }
-    return figures.recalls(classes, ["Bag", "Coat"], ENGLISH)
+    return figures.recalls(classes, ENGLISH)
 
 
 def gallery() -> Figure:
@@ -111,6 +111,11 @@ def test_recalls_stand_beside_each_other_by_class() -> None:
         if len(line.get_xdata()) == 1
     ]
     assert dots == [(0.7, 0), (0.5, 1), (0.8, 0), (0.5, 1)]
+
+
+def test_recalls_name_the_classes_that_they_show() -> None:
+    (axis,) = recalls().axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["Bag", "Coat"]
 
 
 def test_gallery_shows_every_picture_with_its_lines() -> None:
