@@ -27,7 +27,7 @@ help: ## list these words
 
 repro: $(VENV)/run ## run the pipeline: only what changed since the last run; then say what it found
 	dvc repro
-	@python -m pipeline.summary
+	@python -m pipeline.tools.summary
 
 ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000
 	@test -e tracking/mlflow.db || { echo "error: tracking/mlflow.db is missing; expected a run store. Run make repro"; exit 1; }
@@ -37,10 +37,10 @@ ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000
 PORT ?= 5000
 
 rollback: $(VENV)/run ## give the registered model's alias champion back to the former one
-	python -m pipeline.rollback
+	python -m pipeline.tools.rollback
 
 gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default: where this branch left main
-	python -m pipeline.gate $(if $(BASELINE),--baseline $(BASELINE))
+	python -m pipeline.tools.gate $(if $(BASELINE),--baseline $(BASELINE))
 
 test: $(VENV)/dev ## run the tests, also whether the locks fit pyproject.toml; no network
 	pytest --numprocesses 2 --dist loadfile
@@ -53,7 +53,7 @@ check: $(VENV)/dev ## format, lint and types
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
-	python -m pipeline.demo
+	python -m pipeline.tools.demo
 
 seeds: $(VENV)/run data/raw ## train each model with ten more seeds, for the gate's margin; half an hour
 	dvc repro seeds/dvc.yaml

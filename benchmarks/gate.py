@@ -17,13 +17,13 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from fashion_mnist.dataset import CLASS_NAMES
+from fashion_mnist.data.dataset import CLASS_NAMES
 from fashion_mnist.errors import ArtifactError
-from fashion_mnist.gating import Evaluation, judge
-from fashion_mnist.metrics import Labels
 from fashion_mnist.params import GateParams
-from pipeline.command import run
-from pipeline.files import REPORTS, read_csv, read_params
+from fashion_mnist.scores.gating import Evaluation, judge
+from fashion_mnist.scores.metrics import Labels
+from pipeline.runtime.command import run
+from pipeline.runtime.files import REPORTS, read_csv, read_params
 
 DROP = 0.015
 MARGINS = [round(0.006 + 0.001 * step, 3) for step in range(13)]
@@ -91,7 +91,7 @@ def errors(
 
 
 def verdict(labels: Labels, old: list[Labels], new: list[Labels], params: GateParams, model: str):
-    """Judge one group of runs against another, as `pipeline.gate` does."""
+    """Judge one group of runs against another, as `pipeline.tools.gate` does."""
     sides = [Evaluation(runs[0], runs if len(runs) > 1 else ()) for runs in (new, old)]
     return judge(
         labels,

@@ -16,7 +16,7 @@ LIMITS = {"full projection": 15, "nothing changed": 5, "live logging": 5}
 # What a training does besides computing: one message for each of ten epochs, and the end.
 LIVE = """
 import time
-from pipeline.live import live_run
+from pipeline.runtime.live import live_run
 started = time.perf_counter()
 with live_run("cnn") as live:
     for epoch in range(1, 11):

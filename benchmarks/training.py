@@ -25,12 +25,12 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from fashion_mnist.dataset import SIDE, Floats, Split, check_fashion_mnist, scale_pixels
+from fashion_mnist.data.dataset import SIDE, Floats, Split, check_fashion_mnist, scale_pixels
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import CLASSES, DenseParams, ModelParams
-from pipeline.command import run
-from pipeline.files import RAW, RAW_FILES, read_params, write_json
 from pipeline.normalize import read_raw
+from pipeline.runtime.command import run
+from pipeline.runtime.files import RAW, RAW_FILES, read_params, write_json
 
 # The pipeline's seconds per epoch, divided by another contender's, may be at most this.
 TARGETS = {"dense": {"article": 0.15, "pytorch": 1.0}, "cnn": {"article": 0.72, "pytorch": 1.0}}
@@ -121,7 +121,7 @@ def sgemm(params: ModelParams) -> Result:
     import tensorflow as tf
     import torch
 
-    from fashion_mnist.training import configure_tensorflow
+    from fashion_mnist.training.loop import configure_tensorflow
 
     configure_tensorflow(seed=params.seed, threads=params.threads)
     torch.set_num_threads(params.threads)
@@ -138,7 +138,7 @@ def article(params: ModelParams) -> Result:
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    from fashion_mnist.models import build
+    from fashion_mnist.training.models import build
 
     images = tfds.load("fashion_mnist", split="train", data_dir=RECORDS, as_supervised=True, download=False)
     scaled = images.map(lambda image, label: (tf.cast(image, tf.float32) / 255, label))
@@ -153,8 +153,8 @@ def article(params: ModelParams) -> Result:
 
 def pipeline(params: ModelParams) -> Result:
     """Train as pipeline/train.py does, with next to no validation, so that only training counts."""
-    from fashion_mnist.models import build, predict
-    from fashion_mnist.training import configure_tensorflow, fit
+    from fashion_mnist.training.loop import configure_tensorflow, fit
+    from fashion_mnist.training.models import build, predict
 
     configure_tensorflow(seed=params.seed, threads=params.threads)
     model, train = build(params), read_scaled("train")

@@ -20,13 +20,13 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download.checksums import get_all_url_infos
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
+from fashion_mnist.data.idx import encode_idx
+from fashion_mnist.data.synthetic import draw_garments
 from fashion_mnist.errors import ArtifactError, DataError, DownloadError
-from fashion_mnist.idx import encode_idx
 from fashion_mnist.params import DownloadParams
-from fashion_mnist.synthetic import draw_garments
-from pipeline.command import parse_arguments, run, say
-from pipeline.costs import Work
-from pipeline.files import RAW, RAW_FILES, read_bytes, read_params, write_bytes
+from pipeline.runtime.command import parse_arguments, run, say
+from pipeline.runtime.costs import Work
+from pipeline.runtime.files import RAW, RAW_FILES, read_bytes, read_params, write_bytes
 
 MIRROR = "FASHION_MNIST_MIRROR"
 # Both together stay within a minute, which is how long a silent network may hold a user up.

@@ -11,19 +11,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fashion_mnist.dataset import CLASS_NAMES, Floats, Split, restore_pixels
-from fashion_mnist.metrics import Labels, accuracy_score, score
+from fashion_mnist.data.dataset import CLASS_NAMES, Floats, Split, restore_pixels
 from fashion_mnist.params import EvaluateParams
-from fashion_mnist.robustness import Table, noise_curve, position_curve, rotation_curve
-from pipeline.command import parse_arguments, quiet_import, run, say
-from pipeline.costs import Work
-from pipeline.files import MODELS, REPORTS, read_bytes, read_params, read_split, write_arrays, write_csv, write_json
+from fashion_mnist.scores.metrics import Labels, accuracy_score, score
+from fashion_mnist.scores.robustness import Table, noise_curve, position_curve, rotation_curve
+from pipeline.runtime.command import parse_arguments, quiet_import, run, say
+from pipeline.runtime.costs import Work
+from pipeline.runtime.files import (
+    MODELS,
+    REPORTS,
+    read_bytes,
+    read_params,
+    read_split,
+    write_arrays,
+    write_csv,
+    write_json,
+)
 
 with quiet_import():
     import keras
 
-    from fashion_mnist.models import from_archive, look_inside, multiply_adds, predict
-    from fashion_mnist.training import configure_tensorflow
+    from fashion_mnist.training.loop import configure_tensorflow
+    from fashion_mnist.training.models import from_archive, look_inside, multiply_adds, predict
 
 
 def main(argv: Sequence[str] | None = None) -> Work:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fashion_mnist.dataset import (
+from fashion_mnist.data.dataset import (
     RawSplit,
     Split,
     check_fashion_mnist,
@@ -11,10 +11,10 @@ from fashion_mnist.dataset import (
     scale_pixels,
     summarize,
 )
-from fashion_mnist.idx import decode_idx
-from pipeline.command import parse_arguments, run, say
-from pipeline.costs import Work
-from pipeline.files import NORMALIZED, RAW, RAW_FILES, REPORTS, read_bytes, read_params, write_json, write_split
+from fashion_mnist.data.idx import decode_idx
+from pipeline.runtime.command import parse_arguments, run, say
+from pipeline.runtime.costs import Work
+from pipeline.runtime.files import NORMALIZED, RAW, RAW_FILES, REPORTS, read_bytes, read_params, write_json, write_split
 
 
 def main(argv: Sequence[str] | None = None) -> Work:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from fashion_mnist.errors import ArtifactError
-from fashion_mnist.page import Evidence, Measured, Surroundings, make_report
 from fashion_mnist.params import Params
-from fashion_mnist.robustness import DIRECTIONS
-from pipeline.command import parse_arguments, run, say
-from pipeline.costs import Work, digest
-from pipeline.files import (
+from fashion_mnist.report.page import Evidence, Measured, Surroundings, make_report
+from fashion_mnist.scores.robustness import DIRECTIONS
+from pipeline.runtime.command import parse_arguments, run, say
+from pipeline.runtime.costs import Work, digest
+from pipeline.runtime.files import (
     HISTORY,
     MODELS,
     PREDICTIONS,

@@ -20,16 +20,16 @@ import numpy as np
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from fashion_mnist import dataset
-from fashion_mnist.dataset import CLASS_NAMES
+from fashion_mnist.data import dataset
+from fashion_mnist.data.dataset import CLASS_NAMES
 from fashion_mnist.errors import ArtifactError
-from fashion_mnist.gating import flatten
-from fashion_mnist.metrics import confusion, score_classes
 from fashion_mnist.params import Params
-from fashion_mnist.projection import Contender, describe_state, fingerprint
-from pipeline.command import parse_arguments, run, say
-from pipeline.costs import Costs, digest, read_costs
-from pipeline.files import (
+from fashion_mnist.scores.gating import flatten
+from fashion_mnist.scores.metrics import confusion, score_classes
+from fashion_mnist.scores.promotion import Contender, describe_state, fingerprint
+from pipeline.runtime.command import parse_arguments, run, say
+from pipeline.runtime.costs import Costs, digest, read_costs
+from pipeline.runtime.files import (
     HISTORY,
     MODELS,
     PARAMS,
@@ -42,8 +42,8 @@ from pipeline.files import (
     read_params,
     write_json,
 )
-from pipeline.registry import Candidate, promote
-from pipeline.tracking import (
+from pipeline.store.registry import Candidate, promote
+from pipeline.store.runs import (
     DESCRIPTION,
     FINGERPRINT,
     LIVE,

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.command import parse_arguments, progress_bar, quiet_import, run, say
-from pipeline.costs import Work
-from pipeline.files import MODELS, read_params, read_split, write_bytes, write_csv
-from pipeline.live import live_run
+from pipeline.runtime.command import parse_arguments, progress_bar, quiet_import, run, say
+from pipeline.runtime.costs import Work
+from pipeline.runtime.files import MODELS, read_params, read_split, write_bytes, write_csv
+from pipeline.runtime.live import live_run
 
 with quiet_import():
-    from fashion_mnist.models import build, to_archive
-    from fashion_mnist.training import EpochResult, Progress, configure_tensorflow, fit
+    from fashion_mnist.training.loop import EpochResult, Progress, configure_tensorflow, fit
+    from fashion_mnist.training.models import build, to_archive
 
 
 def main(argv: Sequence[str] | None = None) -> Work:

@@ -140,7 +140,7 @@ def test_stage_without_a_network_does_not_import_tensorflow(stage: str) -> None:
 
 
 def test_gate_imports_nothing_slow() -> None:
-    loaded = "import sys, pipeline.gate; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = "import sys, pipeline.tools.gate; print(*{name.split('.')[0] for name in sys.modules})"
     found = subprocess.run([sys.executable, "-c", loaded], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert not set(found.stdout.split()) & {*HEAVY, "mlflow", "pandas", "sklearn", "matplotlib", "dvc"}
 
@@ -160,15 +160,15 @@ def test_code_dependencies_in_dvc_yaml_are_all_local_imports(file: str, stage: s
     declared = {dep for dep in dvc_stages(file)[stage]["deps"] if dep.endswith(".py")}
     files, _ = transitive_imports(PROJECT / f"pipeline/{stage}.py")
     if stage == "track":  # which stores the served code, without importing it
-        files |= transitive_imports(PROJECT / "pipeline/serving.py")[0]
+        files |= transitive_imports(PROJECT / "pipeline/store/serving.py")[0]
     assert declared == {path.relative_to(PROJECT).as_posix() for path in files}
 
 
 def test_template_is_a_dependency_of_the_stage_that_renders_it() -> None:
     deps = dvc_stages()["report"]["deps"]
-    templates = {f"src/fashion_mnist/templates/report.{kind}.jinja" for kind in ("html", "md")}
+    templates = {f"src/fashion_mnist/report/templates/report.{kind}.jinja" for kind in ("html", "md")}
     assert templates == {dep for dep in deps if dep.endswith(".jinja")}
-    assert "src/fashion_mnist/languages" in deps
+    assert "src/fashion_mnist/report/languages" in deps
 
 
 def test_stages_share_one_word_with_module_and_params_section() -> None:
@@ -195,7 +195,7 @@ def test_only_tracking_and_the_served_code_import_mlflow() -> None:
 
 
 def test_served_code_imports_nothing_of_the_pipeline() -> None:
-    assert "pipeline" not in {name.split(".")[0] for name in imports(PROJECT / "pipeline/serving.py")}
+    assert "pipeline" not in {name.split(".")[0] for name in imports(PROJECT / "pipeline/store/serving.py")}
 
 
 def test_matrix_names_no_model_outside_params() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gate import LEAST_CAUGHT, MARGINS, MOST_FALSE_ALARMS, errors, read_runs, verdict
-from pipeline.demo import PROJECT
-from pipeline.files import read_params
+from pipeline.runtime.files import read_params
+from pipeline.tools.demo import PROJECT
 
 
 @pytest.mark.parametrize("model", ["dense", "cnn"])

@@ -20,8 +20,8 @@ import requests
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from pipeline.demo import SYNTHETIC, make_workspace, run_dvc
-from pipeline.tracking import EXPERIMENT, PARENT, MlflowClient
+from pipeline.store.runs import EXPERIMENT, PARENT, MlflowClient
+from pipeline.tools.demo import SYNTHETIC, make_workspace, run_dvc
 
 SMALL = SYNTHETIC | {
     "download.synthetic.train_images": 600,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.demo import PROJECT, run_dvc
-from pipeline.tracking import MlflowClient
+from pipeline.store.runs import MlflowClient
+from pipeline.tools.demo import PROJECT, run_dvc
 from tests.end_to_end.conftest import runs_of, stages_in
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import EXPERIMENT, MlflowClient, open_store
+from pipeline.store.runs import EXPERIMENT, MlflowClient, open_store
 from tests.end_to_end.conftest import run_module, runs_of, surroundings
 
 
@@ -32,7 +32,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
 
 
 def make_long(folder: Path) -> None:
-    from pipeline.demo import change_params
+    from pipeline.tools.demo import change_params
 
     change_params(folder / "params.yaml", {"train.dense.epochs": 5000})
 
@@ -71,7 +71,7 @@ def test_training_is_seen_running_and_a_killed_one_is_closed_by_the_next_track(c
         steps = [point.step for point in client.get_metric_history(run.info.run_id, "epoch_loss")]
         assert steps == list(range(1, len(steps) + 1))
         watchers = subprocess.run(
-            ["pgrep", "--parent", str(training.pid), "--full", "pipeline.watch"],
+            ["pgrep", "--parent", str(training.pid), "--full", "pipeline.store.watch"],
             capture_output=True,
             text=True,
             check=True,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fashion_mnist.params import GateParams
-from fashion_mnist.projection import Contender
-from pipeline.registry import Candidate, promote, roll_back, version_of
-from pipeline.tracking import Store, TrackingError, open_store, start_run
+from fashion_mnist.scores.promotion import Contender
+from pipeline.store.registry import Candidate, promote, roll_back, version_of
+from pipeline.store.runs import Store, TrackingError, open_store, start_run
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 100)
 GATE = GateParams(margin=0.012, confidence=0.95, floors={}, seeds=(1, 2))

@@ -10,7 +10,7 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from pipeline.demo import PROJECT, change_params
+from pipeline.tools.demo import PROJECT, change_params
 from tests.end_to_end.conftest import copy_workspace, run_module
 
 PHONE, DESK = 380, 1280

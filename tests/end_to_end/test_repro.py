@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.demo import change_params, run_dvc
+from pipeline.tools.demo import change_params, run_dvc
 from tests.end_to_end.conftest import copy_workspace, stages_in
 
 ALL = ["download", "normalize", "train@dense", "train@cnn", "evaluate", "report", "track"]

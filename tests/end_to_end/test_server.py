@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import requests
 
-from pipeline.tracking import MlflowClient
+from pipeline.store.runs import MlflowClient
 from tests.end_to_end.conftest import describe_store, free_port, run_module, running, surroundings
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 # What a training shows of itself, without the training.
 TRAINING = """
-from pipeline import live
+from pipeline.runtime import live
 live.PATIENCE_SECONDS = 60
 with live.live_run("dense") as run:
     for epoch in (1, 2):
@@ -85,7 +85,7 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
     # The server dies as soon as the first model's run is complete.
     dies = (
         "import os, sys, pipeline.track as track\n"
-        "from pipeline.command import run\n"
+        "from pipeline.runtime.command import run\n"
         "original = track.log_child\n"
         "def log_child(*args):\n"
         "    done = original(*args)\n"

@@ -11,10 +11,10 @@ import pytest
 import requests
 from PIL import Image
 
-from fashion_mnist.dataset import CLASS_NAMES
-from fashion_mnist.idx import decode_idx, encode_idx
-from pipeline.files import PREDICTIONS, parse_csv
-from pipeline.tracking import MlflowClient
+from fashion_mnist.data.dataset import CLASS_NAMES
+from fashion_mnist.data.idx import decode_idx, encode_idx
+from pipeline.runtime.files import PREDICTIONS, parse_csv
+from pipeline.store.runs import MlflowClient
 from tests.end_to_end.conftest import free_port, run_module, running, surroundings
 
 IMAGES = 100
@@ -91,7 +91,7 @@ def predicted(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "idx").write_bytes(bytes([0, 0, 8, 3]) + np.array(images.shape, ">u4").tobytes() + images.tobytes())
     (folder / "idx.gz").write_bytes(encode_idx(images))
     # One process for all three, since TensorFlow takes longer to import than to predict.
-    script = "import sys, pipeline.predict as it; [it.main([path, '--output', f'{path}.csv']) for path in sys.argv[1:]]"
+    script = "import sys, pipeline.tools.predict as it; [it.main([path, '--output', f'{path}.csv']) for path in sys.argv[1:]]"
     command = [sys.executable, "-c", script, *(str(folder / kind) for kind in KINDS)]
     done = subprocess.run(command, cwd=tracked, env=surroundings(tracked), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -107,7 +107,7 @@ def test_files_get_the_same_predictions(tracked: Path, predicted: Path, kind: st
 
 def test_picture_of_another_size_is_named(tracked: Path, tmp_path: Path) -> None:
     Image.new("L", (30, 28)).save(tmp_path / "wide.png")
-    done = run_module("predict", str(tmp_path), "--output", str(tmp_path / "predictions.csv"), folder=tracked)
+    done = run_module("tools.predict", str(tmp_path), "--output", str(tmp_path / "predictions.csv"), folder=tracked)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("wide.png: 30x28 pixels; expected 28x28. Scale it first")
 
@@ -121,7 +121,7 @@ def test_archive_that_was_changed_after_it_was_registered_is_refused_in_one_line
     for archive in archives:
         archive.write_bytes(changed)
     Image.new("L", (28, 28)).save(tmp_path / "black.png")
-    done = run_module("predict", str(tmp_path), "--output", str(tmp_path / "predictions.csv"), folder=clone)
+    done = run_module("tools.predict", str(tmp_path), "--output", str(tmp_path / "predictions.csv"), folder=clone)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line == (

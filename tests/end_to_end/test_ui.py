@@ -11,8 +11,8 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 
-from pipeline.demo import PROJECT
-from pipeline.tracking import MlflowClient
+from pipeline.store.runs import MlflowClient
+from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import free_port, running, runs_of, surroundings
 
 PATIENCE_SECONDS = 90

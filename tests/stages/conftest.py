@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from fashion_mnist.params import Section
-from pipeline.demo import PROJECT, change_params
+from pipeline.tools.demo import PROJECT, change_params
 
 SMALL = {
     "download.dataset": "synthetic",

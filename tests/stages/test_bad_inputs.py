@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_mnist.data.idx import encode_idx
 from fashion_mnist.errors import ArtifactError, DataError, ParamsError
-from fashion_mnist.idx import encode_idx
 from pipeline import download, normalize
-from pipeline.demo import PROJECT, change_params
-from pipeline.files import RAW, RAW_FILES, read_arrays
+from pipeline.runtime.files import RAW, RAW_FILES, read_arrays
+from pipeline.tools.demo import PROJECT, change_params
 
 TRAIN_IMAGES, TRAIN_LABELS = RAW_FILES["train"]
 TEST_IMAGES, TEST_LABELS = RAW_FILES["test"]

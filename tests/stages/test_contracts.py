@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_mnist.idx import decode_idx
-from pipeline.demo import PROJECT
-from pipeline.files import read_arrays
+from fashion_mnist.data.idx import decode_idx
+from pipeline.runtime.files import read_arrays
+from pipeline.tools.demo import PROJECT
 from tests.stages.conftest import Reproduced
 
 

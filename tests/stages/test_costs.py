@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import command
-from pipeline.costs import Work, peak_memory, read_costs, record_cost
-from pipeline.demo import PROJECT
+from pipeline.runtime import command
+from pipeline.runtime.costs import Work, peak_memory, read_costs, record_cost
+from pipeline.tools.demo import PROJECT
 
 RESULT = Path("result.json")
 
@@ -109,7 +109,7 @@ def test_failed_stage_leaves_no_record(stage: pytest.MonkeyPatch) -> None:  # no
 def test_peak_memory_is_that_of_this_process_and_not_of_the_one_that_started_it() -> None:
     ballast = b"x" * (600 << 20)
     done = subprocess.run(
-        [sys.executable, "-c", "from pipeline.costs import peak_memory; print(peak_memory())"],
+        [sys.executable, "-c", "from pipeline.runtime.costs import peak_memory; print(peak_memory())"],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -124,8 +124,8 @@ def test_seconds_count_what_the_stage_imports(stage: pytest.MonkeyPatch, tmp_pat
     slow = (
         "import pipeline, time; time.sleep(1.5)\n"
         "from pathlib import Path\n"
-        "from pipeline.command import run\n"
-        "from pipeline.costs import Work\n"
+        "from pipeline.runtime.command import run\n"
+        "from pipeline.runtime.costs import Work\n"
         "run(lambda: Work([Path('result.json')], 1))\n"
     )
     subprocess.run([sys.executable, "-c", slow], cwd=tmp_path, check=True)

@@ -14,8 +14,8 @@ import tensorflow_datasets as tfds
 
 from fashion_mnist.errors import DataError, DownloadError
 from pipeline import download
-from pipeline.demo import change_params
-from pipeline.files import RAW, RAW_FILES
+from pipeline.runtime.files import RAW, RAW_FILES
+from pipeline.tools.demo import change_params
 
 NAMES = sorted(name for names in RAW_FILES.values() for name in names)
 

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_mnist.dataset import CLASS_NAMES, digest
-from fashion_mnist.metrics import Labels, score_predictions
-from pipeline import gate
-from pipeline.demo import PROJECT, change_params
-from pipeline.files import write_csv, write_json
+from fashion_mnist.data.dataset import CLASS_NAMES, digest
+from fashion_mnist.scores.metrics import Labels, score_predictions
+from pipeline.runtime.files import write_csv, write_json
+from pipeline.tools import gate
+from pipeline.tools.demo import PROJECT, change_params
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 1000)
 PARAMS = {"gate.margin": 0.01, "gate.floors.dense.accuracy": 0.8, "gate.floors.cnn.accuracy": 0.85}
@@ -60,7 +60,7 @@ def write_lock(**changed: object) -> None:
     record = {"seed": 1, "code": "aa", "model": "bb"} | changed
     stages = {
         f"train@{model}": {
-            "deps": [{"path": "src/fashion_mnist/models.py", "md5": record["code"]}],
+            "deps": [{"path": "src/fashion_mnist/training/models.py", "md5": record["code"]}],
             "params": {"params.yaml": {f"train.{model}": {"seed": record["seed"]}}},
             "outs": [{"path": f"models/{model}/model.keras", "md5": record["model"]}],
         }
@@ -360,7 +360,7 @@ def test_what_a_difference_means_is_named(judged: Judge) -> None:
     for change in (
         "data: the test images are others",
         "cnn: train.cnn.seed is 2, was 1",
-        "cnn: other content is read: src/fashion_mnist/models.py",
+        "cnn: other content is read: src/fashion_mnist/training/models.py",
         "cnn: other content is written: models/cnn/model.keras",
         "other bytes than at the baseline",
     ):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline import summary
+from pipeline.tools import summary
 from tests.stages.conftest import Reproduced
 
 

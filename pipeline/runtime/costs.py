@@ -1,0 +1,94 @@
+"""What a stage cost: written beside the run store by the stage when it ends, read by `track`.
+
+No output of DVC may hold a time, and a stage that DVC restores does not run. A record therefore names files that the
+stage wrote by their digests, and counts for as long as these are what lies there.
+"""
+
+import hashlib
+import os
+import resource
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from fashion_mnist.errors import ArtifactError
+from pipeline import STARTED
+from pipeline.runtime.files import read_bytes, read_json, store_folder, write_json
+
+# What stages cost, by stage as DVC names it, then by measure.
+Costs = Mapping[str, Mapping[str, float]]
+
+
+class Work(NamedTuple):
+    """What a stage did: small files that stand for its result, and how many images it worked on.
+
+    seconds: what the throughput is about, where that is not the whole stage.
+    """
+
+    files: Sequence[Path]
+    images: int
+    seconds: float | None = None
+
+
+def record_cost(work: Work) -> None:
+    """Write what this process cost; outside of `dvc repro` nothing, or every test would leave a record.
+
+    Raises ArtifactError where that cannot be written.
+    """
+    if "DVC_STAGE" not in os.environ:
+        return
+    # DVC puts the path of dvc.yaml in front where it was not called beside it.
+    stage = os.environ["DVC_STAGE"].rpartition(":")[2]
+    seconds = time.perf_counter() - STARTED
+    # Queued experiments run side by side: one must not write over another's.
+    experiment = os.environ.get("DVC_EXP_NAME", "").replace("/", "-")
+    write_json(
+        {
+            "stage": stage,
+            "cost": {
+                "seconds": seconds,
+                "images_per_second": work.images / (work.seconds or seconds),
+                "peak_memory_mebibytes": peak_memory(),
+            },
+            "sha256": {path.as_posix(): digest(path) for path in work.files},
+        },
+        costs_folder() / f"{experiment or 'workspace'}.{stage}.json",
+    )
+
+
+def read_costs() -> Costs:
+    """Return what stages cost; only of those whose files are still what they wrote."""
+    costs: dict[str, Mapping[str, float]] = {}
+    # Where an experiment wrote the same as the workspace did, the later one counts.
+    for path in sorted(costs_folder().glob("*.json"), key=lambda path: path.stat().st_mtime):
+        # A record or a file of it that cannot be read tells of nothing; runs are complete without.
+        with suppress(ArtifactError):
+            record = read_json(path)
+            if all(digest(Path(name)) == sha256 for name, sha256 in record["sha256"].items()):
+                costs[record["stage"]] = record["cost"]
+    return costs
+
+
+def costs_folder() -> Path:
+    """Return where records lie: in the store's folder, so that who deletes that deletes them too."""
+    return store_folder() / "costs"
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def peak_memory() -> float:
+    """Return the most memory that this process held at a time, in MiB.
+
+    On Linux ru_maxrss begins with that of the process before `exec`, so that DVC's memory would be taken for a stage's.
+    """
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

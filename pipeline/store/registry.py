@@ -1,0 +1,142 @@
+"""The registered model: its versions, and the aliases that say which of them is served."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from fashion_mnist.data.dataset import CLASS_NAMES
+from fashion_mnist.errors import ArtifactError
+from fashion_mnist.params import GateParams
+from fashion_mnist.scores.promotion import Contender, best_on_validation, decide_promotion
+from pipeline.runtime.files import PREDICTIONS, parse_csv
+from pipeline.store.runs import FINGERPRINT, Store, TrackingError, read_artifact
+
+REGISTERED = "fashion-mnist"
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+FORMER = "former_champion"
+PROMOTION = "promotion"
+ROLLED_BACK = "rolled_back"
+
+
+class Candidate(NamedTuple):
+    """A model of the present state, as it is registered."""
+
+    fingerprint: str
+    run_id: str
+    model_id: str
+    tags: Mapping[str, str]
+    description: str
+    contender: Contender
+
+
+def register(store: Store, candidate: Candidate) -> str:
+    """Return the version with the candidate's fingerprint; make it if there is none."""
+    known = find_version(store, candidate.fingerprint)
+    if known is not None:
+        return str(known.version)
+    version = store.client.create_model_version(
+        REGISTERED,
+        f"models:/{candidate.model_id}",
+        run_id=candidate.run_id,
+        tags={**candidate.tags, FINGERPRINT: candidate.fingerprint},
+        description=candidate.description,
+        model_id=candidate.model_id,
+    )
+    return str(version.version)
+
+
+def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams) -> str:
+    """Register the models of a state and let the aliases follow; returns a sentence that says what became of them."""
+    make_registered_model(store)
+    versions = {name: register(store, candidate) for name, candidate in candidates.items()}
+    present = version_of(store, CHAMPION)
+    best = best_on_validation({name: candidate.contender.validation_accuracy for name, candidate in candidates.items()})
+    version = versions[best]
+    if present is not None and str(present.version) == version:
+        said = f"version {version}, {best}, is champion already"
+    else:
+        said = replace_champion(store, present, version, candidates[best].contender, gate)
+    champion = version_of(store, CHAMPION)
+    others = {
+        name: candidates[name].contender.validation_accuracy
+        for name, number in versions.items()
+        if champion is None or str(champion.version) != number
+    }
+    if others:
+        store.client.set_registered_model_alias(REGISTERED, CHALLENGER, versions[best_on_validation(others)])
+    return said
+
+
+def replace_champion(store: Store, present: Any, version: str, candidate: Contender, gate: GateParams) -> str:
+    """Move the alias `champion` to a version if it has earned it; in either case the version says why."""
+    client = store.client
+    if present is not None and ROLLED_BACK in client.get_model_version(REGISTERED, version).tags:
+        return f"version {version} was rolled back and stays so; champion is version {present.version}"
+    decision = decide_promotion(
+        candidate, read_champion(store, present) if present else None, gate, class_names=CLASS_NAMES
+    )
+    outcome = "promoted" if decision.moves else "not promoted"
+    client.set_model_version_tag(REGISTERED, version, PROMOTION, f"{outcome}: {decision.reason}")
+    if decision.moves:
+        # The former champion is noted first: a move without it could not be undone.
+        if present is not None:
+            client.set_model_version_tag(REGISTERED, version, FORMER, str(present.version))
+        client.set_registered_model_alias(REGISTERED, CHAMPION, version)
+    return f"version {version} {outcome}: {decision.reason}"
+
+
+def read_champion(store: Store, version: Any) -> Contender:
+    """Read what the champion predicted when it was registered. Raises ArtifactError when that is lost."""
+    name = f"predictions/{version.tags['model']}.csv"
+    content = read_artifact(store, version.run_id, name)
+    if content is None:
+        raise ArtifactError(
+            f"version {version.version} of {REGISTERED} has no {name} in its run; expected what the champion "
+            f"predicted, to judge by. Take the alias {CHAMPION} off in the UI, or restore the run"
+        )
+    table = parse_csv(content, columns=PREDICTIONS, name=f"{name} of version {version.version}")
+    return Contender(
+        version.tags["model"], float(version.tags["validation_accuracy"]), table["label"], table["prediction"]
+    )
+
+
+def roll_back(store: Store) -> str:
+    """Give the alias `champion` back to the version that had it before; returns a sentence that says so.
+
+    Raises TrackingError when there is none.
+    """
+    present = version_of(store, CHAMPION)
+    if present is None:
+        raise TrackingError(f"{REGISTERED} has no champion; expected one to roll back. Run `dvc repro` first")
+    former = present.tags.get(FORMER)
+    if former is None:
+        raise TrackingError(
+            f"version {present.version} of {REGISTERED} replaced no champion; expected one to go back to"
+        )
+    client = store.client
+    client.set_model_version_tag(REGISTERED, present.version, ROLLED_BACK, f"to version {former}")
+    client.set_model_version_tag(REGISTERED, former, PROMOTION, f"put back in place of version {present.version}")
+    client.set_registered_model_alias(REGISTERED, CHAMPION, former)
+    client.set_registered_model_alias(REGISTERED, CHALLENGER, present.version)
+    return f"champion is version {former} again, {client.get_model_version(REGISTERED, former).tags['model']}"
+
+
+def make_registered_model(store: Store) -> None:
+    """Make the registered model where it is missing."""
+    if not store.client.search_registered_models(f"name = '{REGISTERED}'"):
+        store.client.create_registered_model(
+            REGISTERED, description="Raw 28x28 pixels, uint8, to class probabilities and names of garments."
+        )
+
+
+def find_version(store: Store, fingerprint: str) -> Any:
+    """Return the version that carries a fingerprint; None if there is none."""
+    query = f"name = '{REGISTERED}' and tags.`{FINGERPRINT}` = '{fingerprint}'"
+    return next(iter(store.client.search_model_versions(query)), None)
+
+
+def version_of(store: Store, alias: str) -> Any:
+    """Return the version that an alias stands for; None if it stands for none."""
+    registered = store.client.search_registered_models(f"name = '{REGISTERED}'")
+    number = registered[0].aliases.get(alias) if registered else None
+    return store.client.get_model_version(REGISTERED, number) if number else None

@@ -1,0 +1,81 @@
+"""The registered model, as code: raw pixels in, class probabilities and names out.
+
+MLflow stores this file with the network's archive and the library beside it, and runs it where the model is served.
+Scaling is the library's own, hence serving cannot drift from training. It stands alone: nothing of `pipeline` is
+imported, and TensorFlow only where a model is loaded, since logging one needs none.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import mlflow.utils.proto_json_utils as json_parsing
+import numpy as np
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+BATCH_SIZE = 1000
+EXPECTED = "expected whole numbers from 0 to 255, uint8, of shape (n, 28, 28, 1)"
+
+
+class GarmentClassifier(PythonModel):
+    """A network that takes pixels as they stand in the published files."""
+
+    # MLflow advises, in color and at each load, to let it derive the signature from type hints; ours is given.
+    _skip_type_hint_validation = True
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the network, once its archive is shown to be the one that was registered."""
+        path = Path(context.artifacts["archive"])
+        archive = path.read_bytes()
+        found, expected = hashlib.sha256(archive).hexdigest(), context.model_config["sha256"]
+        if found != expected:
+            raise MlflowException(
+                f"{path.name}: sha256 is {found[:12]}…, expected {expected[:12]}…; the file was changed after it was "
+                "registered. Delete the store and run `dvc repro`"
+            )
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+        from fashion_mnist.training.models import from_archive
+
+        json_parsing.convert_data_type = convert_pixels
+        self.network = from_archive(archive, name=path.name)
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        """Return `probabilities`, float32, shape (n, 10), and `names` of the likeliest classes, shape (n,).
+
+        model_input: uint8, shape (n, 28, 28, 1). Raises MlflowException, which a server turns into a 400.
+        """
+        from fashion_mnist.data.dataset import CLASS_NAMES, scale_pixels
+        from fashion_mnist.training.models import predict
+
+        if model_input.dtype != np.uint8 or model_input.shape[1:] != (28, 28, 1) or not len(model_input):
+            raise MlflowException(
+                f"images are {model_input.dtype} of shape {model_input.shape}; {EXPECTED}", error_code=BAD_REQUEST
+            )
+        probabilities = predict(self.network, scale_pixels(model_input[..., 0]), batch_size=BATCH_SIZE)
+        return {"probabilities": probabilities, "names": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
+
+
+def convert_pixels(data: Any, spec: Any) -> np.ndarray[Any, Any]:
+    """Turn a request's nested lists into uint8, in place of MLflow's own conversion.
+
+    That one casts to the signature's dtype, so that pixels scaled to [0, 1] would become 0 and be answered as if they
+    had been garments.
+    """
+    try:
+        values = np.array(data)
+    except ValueError as error:
+        raise MlflowException(f"images are of unequal sizes; {EXPECTED}", error_code=BAD_REQUEST) from error
+    if values.shape[1:] != tuple(spec.shape[1:]):
+        raise MlflowException(f"images have shape {values.shape}; {EXPECTED}", error_code=BAD_REQUEST)
+    if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() <= 255):
+        held = f"{values.min()} to {values.max()}" if values.size and values.dtype.kind in "iuf" else "no numbers"
+        raise MlflowException(f"images are {values.dtype}, {held}; {EXPECTED}", error_code=BAD_REQUEST)
+    return values.astype(np.uint8)
+
+
+set_model(GarmentClassifier())

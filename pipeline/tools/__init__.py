@@ -1,0 +1,1 @@
+"""What people call by hand, most of it by a word of the Makefile."""

@@ -1,0 +1,41 @@
+"""Train a model once more, with another seed: MODEL SEED -> reports/seeds/MODEL/SEED.csv.
+
+How far apart trainings with different seeds lie is the noise that the gate must not mistake for a change. No stage of
+the pipeline and no choice between models rests on what is predicted here for the test images.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from fashion_mnist.errors import ParamsError
+from pipeline.runtime.command import parse_arguments, progress_bar, quiet_import, run, say
+from pipeline.runtime.files import REPORTS, read_params, read_split, write_csv
+
+with quiet_import():
+    from fashion_mnist.training.loop import configure_tensorflow, fit
+    from fashion_mnist.training.models import build, predict
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, and write what the model predicts for every test image."""
+    options = parse_arguments(
+        argv, description=__doc__, model="a model that has a section under train", seed="in place of the section's own"
+    )
+    if not options.seed.isdecimal():
+        raise ParamsError(f"seed is {options.seed!r}; expected a whole number, at least 0")
+    read = read_params()
+    params = read.train[options.model].model_copy(update={"seed": int(options.seed)})
+    train, validation, test = (read_split(name) for name in ("train", "validation", "test"))
+    configure_tensorflow(seed=params.seed, threads=params.threads)
+    model = build(params)
+    with progress_bar(total=params.epochs, label=f"{options.model}, seed {params.seed}", unit="epoch") as bar:
+        history = fit(model, train, validation, params, on_epoch=lambda _: bar.update())
+    predictions = predict(model, test.images, batch_size=read.evaluate.batch_size).argmax(axis=1)
+    table = pd.DataFrame({"label": test.labels, "prediction": predictions})
+    write_csv(table, REPORTS / "seeds" / options.model / f"{params.seed}.csv")
+    say(f"{options.model}, seed {params.seed}: validation accuracy {history[-1].val_accuracy:.4f}")
+
+
+if __name__ == "__main__":
+    run(main)

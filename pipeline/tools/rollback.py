@@ -1,0 +1,18 @@
+"""Give the alias `champion` back to the version that had it before."""
+
+from collections.abc import Sequence
+
+from pipeline.runtime.command import parse_arguments, run, say
+from pipeline.store.registry import roll_back
+from pipeline.store.runs import open_store
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Roll the champion back by one step and say which version it is now."""
+    parse_arguments(argv, description=__doc__)
+    with open_store() as store:
+        say(roll_back(store))
+
+
+if __name__ == "__main__":
+    run(main)

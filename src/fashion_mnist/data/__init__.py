@@ -1,0 +1,1 @@
+"""Data sets: file formats, checks, scaling, splits, and drawn garments."""

@@ -1,0 +1,1 @@
+"""The report: its page, figures, languages and templates."""

@@ -1,0 +1,1 @@
+"""Scores and judgements: metrics, comparisons, robustness, the gate, promotion."""

@@ -1,0 +1,194 @@
+"""Judge whether a change made a model worse, beyond what chance and another training run explain.
+
+The question for each model is one of non-inferiority: not "is the new accuracy at least the old one", which noise
+answers at random, but "do the test images rule out a loss larger than the margin". What cannot be ruled out fails.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest, ttest_ind
+
+from fashion_mnist.params import Floors
+from fashion_mnist.scores.comparison import compare, least_difference
+from fashion_mnist.scores.metrics import Labels
+
+
+class Evaluation(NamedTuple):
+    """What one model predicted, and with other seeds: uint8, shape (n,) each, over the same images as the labels."""
+
+    predictions: Labels
+    replicates: Sequence[Labels] = ()
+
+
+class Verdict(NamedTuple):
+    """The judgement of one model; it fails if `failures` holds a sentence.
+
+    Accuracies are shares; `change` is new minus old, `at_worst` and `at_best` its one-sided bounds, `p` McNemar's exact
+    one; all are None without a baseline. `exchanged` counts, by class, the images that were right and are wrong now
+    (lost) and the reverse (gained).
+    """
+
+    accuracy: float
+    baseline_accuracy: float | None
+    change: float | None
+    at_worst: float | None
+    at_best: float | None
+    p: float | None
+    exchanged: Mapping[str, Mapping[str, int]]
+    failures: Sequence[str]
+    remarks: Sequence[str]
+
+
+def judge(
+    labels: Labels,
+    new: Evaluation,
+    old: Evaluation | None,
+    *,
+    margin: float,
+    confidence: float,
+    floors: Floors | None,
+    class_names: Sequence[str],
+) -> Verdict:
+    """Judge one model against the same model at the baseline, and against its floors.
+
+    labels: uint8, shape (n,). margin: the tolerated loss of accuracy, a share. confidence: one-sided. With replicates
+    on both sides, the means over seeds are compared instead of single runs; p, floors and the exchanged images remain
+    those of the single runs. Raises DataError when lengths differ.
+    """
+    accuracy = float(np.mean(new.predictions == labels))
+    below = _below_floors(labels, new.predictions, floors, confidence=confidence, class_names=class_names)
+    if old is None:
+        return Verdict(accuracy, None, None, None, None, None, {}, below, ["new: the baseline holds no such model"])
+    paired = compare(labels, old.predictions, new.predictions, confidence=confidence)
+    if new.replicates and old.replicates:
+        before, after = ([float(np.mean(run == labels)) for run in side.replicates] for side in (old, new))
+        accuracy, baseline_accuracy = float(np.mean(after)), float(np.mean(before))
+        at_worst, at_best = _difference_of_means(before, after, confidence=confidence)
+        runs = f", the mean of {len(after)} seeds against {len(before)}"
+    else:
+        baseline_accuracy = float(np.mean(old.predictions == labels))
+        at_worst = least_difference(paired, confidence=confidence)
+        at_best = -least_difference(_swapped(paired), confidence=confidence)
+        runs = ""
+    change = accuracy - baseline_accuracy
+    moved = f"{abs(100 * change):.2f} points {'lost' if change < 0 else 'gained'}{runs}"
+    failures, remarks = [], []
+    if at_worst < -margin:
+        failures.append(
+            f"accuracy: {moved} ({100 * baseline_accuracy:.2f} % to {100 * accuracy:.2f} %); with "
+            f"{100 * confidence:g} % confidence the loss is at most {-100 * at_worst:.2f}, "
+            f"and {100 * margin:.2f} are tolerated"
+        )
+    elif at_worst > 0:
+        remarks.append(f"better: {moved}, with {100 * confidence:g} % confidence at least {100 * at_worst:.2f}")
+    elif at_best < 0:
+        remarks.append(f"worse within the margin: {moved}")
+    return Verdict(
+        accuracy,
+        baseline_accuracy,
+        change,
+        at_worst,
+        at_best,
+        paired["mcnemar_p"],
+        _exchanged(labels, old.predictions, new.predictions, class_names),
+        failures + below,
+        remarks,
+    )
+
+
+def least_lead(labels: Labels, baseline: Labels, candidate: Labels, *, confidence: float) -> float:
+    """Return the share by which one model is more accurate than another, at least, with one-sided confidence.
+
+    labels, baseline, candidate: uint8, shape (n,). Below zero where the test images leave it open.
+    """
+    return least_difference(compare(labels, baseline, candidate, confidence=confidence), confidence=confidence)
+
+
+def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, name: str) -> list[str]:
+    """Say in which parameters, files and code two records of one stage in dvc.lock differ.
+
+    name: what a sentence calls the stage. Each difference changes what a difference between the results means.
+    """
+    changes = []
+    before, after = (flatten(record.get("params", {}).get("params.yaml", {})) for record in (old, new))
+    for key in sorted({*before, *after}):
+        if before.get(key) != after.get(key):
+            changes.append(f"{name}: {key} is {after.get(key, 'gone')}, was {before.get(key, 'not there')}")
+    for kind, what in (("deps", "read"), ("outs", "written")):
+        hashes = [{item["path"]: item["md5"] for item in record.get(kind, [])} for record in (old, new)]
+        differing = sorted(path for path in {*hashes[0], *hashes[1]} if hashes[0].get(path) != hashes[1].get(path))
+        if differing:
+            changes.append(f"{name}: other content is {what}: {', '.join(differing)}")
+    return changes
+
+
+def flatten(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Name each leaf of nested mappings by its dotted path, such as train.cnn.epochs."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= flatten(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
+    return leaves
+
+
+def _swapped(paired: Mapping[str, Any]) -> dict[str, Any]:
+    """Exchange the roles of the two models in what `compare` returns."""
+    roles = {
+        "only_baseline_right": paired["only_candidate_right"],
+        "only_candidate_right": paired["only_baseline_right"],
+    }
+    return {**paired, **roles}
+
+
+def _difference_of_means(before: Sequence[float], after: Sequence[float], *, confidence: float) -> tuple[float, float]:
+    """Return the one-sided bounds of the difference of mean accuracies, by Welch's t: below, above."""
+    if np.ptp(before) == np.ptp(after) == 0:  # t is not defined without any spread
+        return (float(np.mean(after) - np.mean(before)),) * 2
+    tests = (ttest_ind(after, before, equal_var=False, alternative=side) for side in ("greater", "less"))
+    below, above = (test.confidence_interval(confidence) for test in tests)
+    return float(below.low), float(above.high)
+
+
+def _below_floors(
+    labels: Labels, predictions: Labels, floors: Floors | None, *, confidence: float, class_names: Sequence[str]
+) -> list[str]:
+    """Say which floors are not exceeded with confidence.
+
+    Ten classes are looked at, so each is held to a confidence that makes a false alarm among all ten as unlikely as one
+    for the accuracy (Bonferroni's correction).
+    """
+    if floors is None:
+        return []
+    failures = []
+    right = predictions == labels
+    if (least := _least_share(right, confidence)) < floors.accuracy:
+        failures.append(
+            f"accuracy is {100 * right.mean():.2f} %, with {100 * confidence:g} % confidence at least "
+            f"{100 * least:.2f} %; the floor is {100 * floors.accuracy:.2f} %"
+        )
+    corrected = 1 - (1 - confidence) / len(class_names)
+    for number, name in enumerate(class_names):
+        of_class = right[labels == number]
+        if (least := _least_share(of_class, corrected)) < floors.recall:
+            failures.append(
+                f"recall of {name} is {100 * of_class.mean():.1f} %, with {100 * corrected:g} % confidence at least "
+                f"{100 * least:.1f} %; the floor is {100 * floors.recall:.1f} %"
+            )
+    return failures
+
+
+def _least_share(right: npt.NDArray[np.bool_], confidence: float) -> float:
+    """Return Wilson's one-sided lower bound of a share."""
+    exceeds = binomtest(int(right.sum()), len(right), alternative="greater")
+    return float(exceeds.proportion_ci(confidence, method="wilson").low)
+
+
+def _exchanged(labels: Labels, old: Labels, new: Labels, class_names: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Count by class the images that only the old (lost) or only the new model (gained) got right."""
+    lost, gained = (old == labels) & (new != labels), (old != labels) & (new == labels)
+    return {
+        name: {"lost": int(lost[labels == number].sum()), "gained": int(gained[labels == number].sum())}
+        for number, name in enumerate(class_names)
+    }

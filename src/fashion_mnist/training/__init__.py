@@ -1,0 +1,1 @@
+"""Training and using networks: the training loop, prediction, and the archive that a network is kept in."""

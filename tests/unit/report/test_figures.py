@@ -1,0 +1,185 @@
+"""Claims about the figures: what they show, and that they are stable, narrow and dark where wanted."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from fashion_mnist.report import figures
+from fashion_mnist.report.figures import COLOURS, DARK, WIDTH, Estimate, Picture, render_svg
+from fashion_mnist.report.language import Language
+from fashion_mnist.scores.metrics import ClassScore, Reliability
+
+ENGLISH = Language("en")
+HISTORY = {
+    "epoch": np.array([1, 2, 3]),
+    "loss": np.array([0.9, 0.5, 0.3]),
+    "accuracy": np.array([0.5, 0.7, 0.9]),
+    "val_loss": np.array([0.8, 0.5, 0.6]),
+    "val_accuracy": np.array([0.6, 0.65, 0.8]),
+}
+CURVE = {
+    "pixels": np.array([0, 1, 2]),
+    "accuracy": np.array([0.9, 0.8, 0.5]),
+    "low": np.array([0.8, 0.7, 0.4]),
+    "high": np.array([1.0, 0.9, 0.6]),
+}
+IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28)
+
+
+def answer(language: Language = ENGLISH) -> Figure:
+    models = [Estimate("dense", 0.87, 0.86, 0.88, 0.8782), Estimate("cnn", 0.91, 0.9, 0.92)]
+    return figures.answer(models, Estimate("difference", 0.04, 0.03, 0.05), language)
+
+
+def curves() -> Figure:
+    limits = {"accuracy": (0.4, 1.0), "loss": (0.2, 1.0)}
+    return figures.learning_curves(HISTORY, "cnn", COLOURS[1], ENGLISH, limits=limits)
+
+
+def matrix() -> Figure:
+    return figures.confusion_matrix(np.array([[997, 3], [250, 750]]), "dense", ["Bag", "Coat"], ENGLISH)
+
+
+def recalls() -> Figure:
+    classes = {
+        model: [ClassScore("Bag", 9, share, share - 0.1, share + 0.1, 1), ClassScore("Coat", 9, 0.5, 0.4, 0.6, 1)]
+        for model, share in (("dense", 0.7), ("cnn", 0.8))
+    }
+    return figures.recalls(classes, ENGLISH)
+
+
+def gallery() -> Figure:
+    return figures.gallery([Picture(IMAGE, ["Shirt", "→ Coat"])] * 5, "five", columns=4)
+
+
+def robustness() -> Figure:
+    return figures.robustness({"dense": CURVE, "cnn": CURVE}, "pixels", ENGLISH, label="pixels moved", y="accuracy")
+
+
+def calibration() -> Figure:
+    bins = Reliability(np.array([0, 3]), np.array([0, 0.9]), np.array([0, 0.8]))
+    return figures.calibration({"cnn": bins}, ENGLISH)
+
+
+def mosaic() -> Figure:
+    return figures.mosaic(np.ones((3, 3, 5), np.float32), "maps", columns=4)
+
+
+ALL = [answer, curves, matrix, recalls, gallery, robustness, calibration, mosaic]
+
+
+def test_answer_shows_values_intervals_and_the_stated_figure() -> None:
+    above, below = answer().axes
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in above.lines]
+    assert drawn == [
+        ([0.86, 0.88], [0, 0]),
+        ([0.87], [0]),
+        ([0.9, 0.92], [1, 1]),
+        ([0.91], [1]),
+        ([0.8782], [0]),
+    ]
+    assert [text.get_text() for text in above.texts] == ["87.00\u00a0%", "91.00\u00a0%"]
+    assert [label.get_text() for label in above.get_yticklabels()] == ["dense", "cnn"]
+    assert list(below.lines[0].get_xdata()) == [0.03, 0.05]
+    assert below.get_xlim()[0] == 0  # so that a reader sees how far from nothing it is
+
+
+def test_learning_curves_show_train_beside_validation_and_the_best_epoch_of_each() -> None:
+    accuracy, loss = curves().axes
+    assert [list(line.get_ydata()) for line in accuracy.lines[:2]] == [[0.5, 0.7, 0.9], [0.6, 0.65, 0.8]]
+    assert [list(line.get_ydata()) for line in loss.lines[:2]] == [[0.9, 0.5, 0.3], [0.8, 0.5, 0.6]]
+    assert [list(axis.lines[2].get_xdata()) for axis in (accuracy, loss)] == [[3, 3], [2, 2]]
+    assert accuracy.get_ylim() == (0.4, 1.0)
+    assert [text.get_text() for text in accuracy.get_legend().texts] == ["train, while learning", "validation"]
+
+
+def test_confusion_is_written_in_percent_of_the_true_class_without_rare_mistakes() -> None:
+    (axis,) = matrix().axes
+    written = [(*map(int, text.get_position()), text.get_text()) for text in axis.texts]
+    assert written == [(0, 0, "100"), (0, 1, "25"), (1, 1, "75")]  # column, row, percent: 0.3 % is left out
+    assert axis.get_title() == "dense"
+
+
+def test_recalls_stand_beside_each_other_by_class() -> None:
+    (axis,) = recalls().axes
+    dots = [
+        (float(line.get_xdata()[0]), round(float(line.get_ydata()[0])))
+        for line in axis.lines
+        if len(line.get_xdata()) == 1
+    ]
+    assert dots == [(0.7, 0), (0.5, 1), (0.8, 0), (0.5, 1)]
+
+
+def test_recalls_name_the_classes_that_they_show() -> None:
+    (axis,) = recalls().axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["Bag", "Coat"]
+
+
+def test_gallery_shows_every_picture_with_its_lines() -> None:
+    shown = [axis for axis in gallery().axes if axis.images]
+    assert len(shown) == 5
+    assert np.array_equal(shown[0].images[0].get_array(), IMAGE)
+    assert shown[0].texts[0].get_text() == "Shirt\n→ Coat"
+
+
+def test_gallery_without_pictures_is_empty() -> None:
+    assert [axis for axis in figures.gallery([], "none").axes if axis.images] == []
+
+
+def test_robustness_shows_a_curve_for_each_model_from_none_to_all() -> None:
+    (axis,) = robustness().axes
+    assert [list(line.get_ydata()) for line in axis.lines] == [[0.9, 0.8, 0.5]] * 2
+    assert [line.get_label() for line in axis.lines] == ["dense", "cnn"]
+    assert axis.get_ylim() == (0, 1)
+
+
+def test_more_models_than_colours_are_all_drawn() -> None:
+    curves = {f"model {number}": CURVE for number in range(len(COLOURS) + 2)}
+    (axis,) = figures.robustness(curves, "pixels", ENGLISH, label="pixels moved", y="accuracy").axes
+    assert len(axis.lines) == len(curves)
+
+
+def test_calibration_leaves_out_empty_bins() -> None:
+    (axis,) = calibration().axes
+    assert [list(map(float, values)) for values in axis.lines[1].get_data()] == [[0.9], [0.8]]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_mosaic_lays_tiles_in_rows_with_gaps(signed: bool) -> None:
+    tiles = np.stack([np.full((2, 2), number, np.float32) for number in (1, 4, 9)], axis=-1)
+    (axis,) = figures.mosaic(tiles, "maps", columns=2, signed=signed).axes
+    shown = np.ma.filled(axis.images[0].get_array(), np.nan)
+    assert shown.shape == (5, 5)
+    corners = [float(shown[row, column]) for row, column in ((0, 0), (0, 3), (3, 0))]
+    assert corners == ([1, 4, 9] if signed else [1, 2, 3])  # brightness grows with the square root
+    assert np.isnan(shown[2]).all()
+
+
+@pytest.mark.parametrize("draw", ALL)
+def test_same_numbers_give_the_same_bytes(draw: Callable[[], Figure]) -> None:
+    assert render_svg(draw()) == render_svg(draw())
+
+
+@pytest.mark.parametrize("draw", ALL)
+def test_svg_is_well_formed_narrow_and_tells_no_date(draw: Callable[[], Figure]) -> None:
+    svg = render_svg(draw())
+    root = ET.fromstring(svg)  # noqa: S314 - drawn by ourselves
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.attrib["width"] == f"{72 * WIDTH:g}pt"
+    assert b"date>" not in svg
+
+
+@pytest.mark.parametrize("draw", ALL)
+def test_svg_exchanges_ink_and_paper_where_dark_is_preferred(draw: Callable[[], Figure]) -> None:
+    svg = render_svg(draw()).decode()
+    assert svg.count("@media (prefers-color-scheme: dark)") == 1
+    assert "#000000" not in svg  # which would vanish on a dark page
+    assert all(f"fill: {light}" in svg and f"fill:{dark}" in svg for light, dark in list(DARK.items())[:2])
+
+
+def test_words_are_those_of_the_language() -> None:
+    russian = answer(Language("ru"))
+    assert [text.get_text() for text in russian.axes[0].texts] == ["87,00\u00a0%", "91,00\u00a0%"]

@@ -1,0 +1,152 @@
+"""Claims about training, on a hundred drawn garments."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fashion_mnist.data.dataset import Split, scale_pixels
+from fashion_mnist.data.synthetic import draw_garments
+from fashion_mnist.params import DenseParams
+from fashion_mnist.scores.metrics import accuracy_score, cross_entropy
+from fashion_mnist.training import loop
+from fashion_mnist.training.loop import EpochResult, Progress, configure_tensorflow, fit
+from fashion_mnist.training.models import build, predict
+
+pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
+
+# Two whole batches of 32, and a rest of 6.
+IMAGES = 70
+
+
+@pytest.fixture(scope="module")
+def train() -> Split:
+    return garments(IMAGES, seed=1)
+
+
+@pytest.fixture(scope="module")
+def validation() -> Split:
+    return garments(30, seed=2)
+
+
+def garments(count: int, *, seed: int) -> Split:
+    images, labels = draw_garments(count, seed=seed)
+    return Split(scale_pixels(images), labels)
+
+
+def params(**changes: Any) -> DenseParams:
+    values = {
+        "units": 16,
+        "epochs": 1,
+        "batch_size": 32,
+        "learning_rate": 0.001,
+        "precision": "float32",
+        "jit_compile": False,
+        "threads": 2,
+        "seed": 1,
+    }
+    return DenseParams(**values | changes)
+
+
+def seeded(params: DenseParams) -> keras.Model:
+    """Build a network as the train stage does: after the seed is set."""
+    keras.utils.set_random_seed(params.seed)
+    return build(params)
+
+
+def fit_by_hand(model: keras.Model, train: Split, params: DenseParams) -> list[tuple[float, float]]:
+    """Train as Keras would batch by batch; return the mean loss and accuracy of each epoch before its steps."""
+    model.compile(keras.optimizers.Adam(params.learning_rate), "sparse_categorical_crossentropy", jit_compile=False)
+    rng = np.random.default_rng(params.seed)
+    means = []
+    for _ in range(params.epochs):
+        order = rng.permutation(len(train.labels))
+        loss = right = 0.0
+        for start in range(0, len(order), params.batch_size):
+            images, labels = (values[order[start : start + params.batch_size]] for values in train)
+            probabilities = model.predict_on_batch(images)
+            loss += len(labels) * cross_entropy(labels, probabilities)
+            right += np.count_nonzero(probabilities.argmax(axis=1) == labels)
+            model.train_on_batch(images, labels)
+        means.append((loss / len(order), right / len(order)))
+    return means
+
+
+def test_configuration_overrides_a_users_own_and_seeds_every_draw() -> None:
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_floatx("float64")
+    draws = []
+    for seed in (1, 1, 2):
+        configure_tensorflow(seed=seed, threads=2)
+        draws.append(keras.random.uniform((2,)).numpy().tolist())
+    assert draws[0] == draws[1] != draws[2]
+    assert keras.config.image_data_format() == "channels_last"
+    assert keras.config.floatx() == "float32"
+    assert tf.config.threading.get_intra_op_parallelism_threads() == 2
+    assert tf.config.threading.get_inter_op_parallelism_threads() == 2
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_training_equals_that_of_keras_batch_by_batch(train: Split, validation: Split, jit_compile: bool) -> None:
+    chosen = params(epochs=2, seed=3, jit_compile=jit_compile)
+    model, reference = seeded(chosen), seeded(chosen)
+    history = fit(model, train, validation, chosen)
+    expected = fit_by_hand(reference, train, chosen)
+    for weights, expected_weights in zip(model.get_weights(), reference.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
+    np.testing.assert_allclose([(epoch.loss, epoch.accuracy) for epoch in history], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_loss_falls(train: Split, validation: Split, precision: str) -> None:
+    chosen = params(precision=precision, epochs=5, learning_rate=0.01)
+    history = fit(seeded(chosen), train, validation, chosen)
+    assert history[-1].loss < 0.8 * history[0].loss
+
+
+def test_same_seed_gives_same_history_and_bytes_and_another_seed_others(train: Split, validation: Split) -> None:
+    histories, weights = [], []
+    for seed in (1, 1, 2):
+        model = seeded(params(seed=seed))
+        histories.append(fit(model, train, validation, params(seed=seed)))
+        weights.append([array.tobytes() for array in model.get_weights()])
+    assert histories[0] == histories[1] != histories[2]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_history_holds_each_epoch_with_the_scores_of_the_network_on_validation(train: Split, validation: Split) -> None:
+    chosen = params(epochs=3)
+    model = seeded(chosen)
+    told: list[EpochResult] = []
+    history = fit(model, train, validation, chosen, on_epoch=told.append)
+    assert [result.epoch for result in history] == [1, 2, 3]
+    assert told == history
+    probabilities = predict(model, validation.images, batch_size=30)
+    assert history[-1].val_loss == pytest.approx(cross_entropy(validation.labels, probabilities))
+    assert history[-1].val_accuracy == accuracy_score(validation.labels, probabilities.argmax(axis=1).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(32, [2, 3, 5, 6]), (35, [2, 4]), (100, [1, 2])])
+def test_progress_ends_at_the_last_step_also_where_a_rest_fills_no_batch(
+    train: Split, validation: Split, batch_size: int, steps: list[int]
+) -> None:
+    told: list[Progress] = []
+    chosen = params(batch_size=batch_size, epochs=2)
+    history = fit(seeded(chosen), train, validation, chosen, on_progress=told.append)
+    assert [progress.step for progress in told] == steps
+    assert {progress.steps for progress in told} == {steps[-1]}
+    assert (told[-1].loss, told[-1].accuracy) == (history[-1].loss, history[-1].accuracy)
+
+
+@pytest.mark.parametrize("batch_size", [1, 10, 32, 100])
+def test_each_image_is_used_once_an_epoch_in_the_shuffled_order(
+    batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "STEPS_PER_CALL", 3)
+    order = np.random.default_rng(0).permutation(IMAGES)
+    calls = [(batches.numpy(), int(first), int(last)) for batches, first, last in loop._calls(order, batch_size)]
+    used = np.concatenate([batches[first:last].ravel() for batches, first, last in calls])
+    assert used.tolist() == order.tolist()
+    assert all(0 < last - first <= 3 for _, first, last in calls)
