@@ -67,8 +67,15 @@ data/raw:
 
 lock: $(VENV)/uv ## resolve the environment anew from pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --output-file requirements/run.txt pyproject.toml
+	printf '%s\n' $(COMPUTES) | $(BIN)/uv pip compile $(COMPILE) $(IDLE:%=--no-emit-package %) \
+		--output-file requirements/compute.txt -c requirements/run.txt -
 	$(BIN)/uv pip compile $(COMPILE) --output-file requirements/dev.txt --extra dev -c requirements/run.txt pyproject.toml
 	echo 'uv' | $(BIN)/uv pip compile $(COMPILE) --output-file requirements/uv.txt -
+
+# What computes the arrays and writes their numbers: a new version of these, or of what they need, trains anew.
+COMPUTES := keras numpy pandas scikit-learn scipy tensorflow
+# What they need for the network or a terminal alone cannot change a number.
+IDLE := certifi charset-normalizer idna markdown-it-py mdurl pygments requests rich urllib3
 
 # One version of each package for every supported Python; hashes, and no address of any index.
 COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \

@@ -17,13 +17,15 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from fashion_mnist.data.dataset import CLASS_NAMES
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES
+from fashion_mnist.data.split import Labels
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import GateParams
 from fashion_mnist.scores.gating import Evaluation, judge
-from fashion_mnist.scores.metrics import Labels
 from pipeline.runtime.command import run
-from pipeline.runtime.files import REPORTS, read_csv, read_params
+from pipeline.runtime.formats import read_csv
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import REPORTS
 
 DROP = 0.015
 MARGINS = [round(0.006 + 0.001 * step, 3) for step in range(13)]

@@ -25,12 +25,16 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from fashion_mnist.data.dataset import SIDE, Floats, Split, check_fashion_mnist, scale_pixels
+from fashion_mnist.data.dataset import SIDE, check_fashion_mnist, scale_pixels
+from fashion_mnist.data.fashion_mnist import CLASSES, RAW_FILES
+from fashion_mnist.data.split import Floats, Split
 from fashion_mnist.errors import ArtifactError
-from fashion_mnist.params import CLASSES, DenseParams, ModelParams
+from fashion_mnist.params import DenseParams, ModelParams
 from pipeline.normalize import read_raw
 from pipeline.runtime.command import run
-from pipeline.runtime.files import RAW, RAW_FILES, read_params, write_json
+from pipeline.runtime.formats import write_json
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import RAW
 
 # The pipeline's seconds per epoch, divided by another contender's, may be at most this.
 TARGETS = {"dense": {"article": 0.15, "pytorch": 1.0}, "cnn": {"article": 0.72, "pytorch": 1.0}}
@@ -121,7 +125,7 @@ def sgemm(params: ModelParams) -> Result:
     import tensorflow as tf
     import torch
 
-    from fashion_mnist.training.loop import configure_tensorflow
+    from fashion_mnist.training.determinism import configure_tensorflow
 
     configure_tensorflow(seed=params.seed, threads=params.threads)
     torch.set_num_threads(params.threads)
@@ -137,7 +141,6 @@ def article(params: ModelParams) -> Result:
     import keras
     import tensorflow as tf
     import tensorflow_datasets as tfds
-
     from fashion_mnist.training.models import build
 
     images = tfds.load("fashion_mnist", split="train", data_dir=RECORDS, as_supervised=True, download=False)
@@ -153,8 +156,11 @@ def article(params: ModelParams) -> Result:
 
 def pipeline(params: ModelParams) -> Result:
     """Train as pipeline/train.py does, with next to no validation, so that only training counts."""
-    from fashion_mnist.training.loop import configure_tensorflow, fit
-    from fashion_mnist.training.models import build, predict
+    from fashion_mnist.training.models import build
+
+    from fashion_mnist.training.determinism import configure_tensorflow
+    from fashion_mnist.training.inference import predict
+    from fashion_mnist.training.loop import fit
 
     configure_tensorflow(seed=params.seed, threads=params.threads)
     model, train = build(params), read_scaled("train")

@@ -20,13 +20,16 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download.checksums import get_all_url_infos
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
+from fashion_mnist.data.fashion_mnist import RAW_FILES
 from fashion_mnist.data.idx import encode_idx
 from fashion_mnist.data.synthetic import draw_garments
 from fashion_mnist.errors import ArtifactError, DataError, DownloadError
 from fashion_mnist.params import DownloadParams
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.files import RAW, RAW_FILES, read_bytes, read_params, write_bytes
+from pipeline.runtime.files import read_bytes, write_bytes
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import RAW
 
 MIRROR = "FASHION_MNIST_MIRROR"
 # Both together stay within a minute, which is how long a silent network may hold a user up.

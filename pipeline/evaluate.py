@@ -1,7 +1,7 @@
 """Score every model: models, data/normalized -> reports/{metrics,predictions,position,rotation,noise}, arrays.npz.
 
-The only place where the test split is opened. All models share one process, since importing TensorFlow costs more
-than scoring them. What the report shows of images and networks is kept as small arrays, so that it needs neither.
+The only stage that opens the test split. All models share one process, since importing TensorFlow takes longer than
+scoring them. What the report shows of images and networks is kept as small arrays, so it needs neither.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,32 +11,31 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fashion_mnist.data.dataset import CLASS_NAMES, Floats, Split, restore_pixels
+from fashion_mnist.data.dataset import restore_pixels
+from fashion_mnist.data.fashion_mnist import CLASSES
+from fashion_mnist.data.split import Floats, Labels, Split
 from fashion_mnist.params import EvaluateParams
-from fashion_mnist.scores.metrics import Labels, accuracy_score, score
+from fashion_mnist.scores.metrics import score
 from fashion_mnist.scores.robustness import Table, noise_curve, position_curve, rotation_curve
+from fashion_mnist.training.objective import accuracy_score, most_probable
 from pipeline.runtime.command import parse_arguments, quiet_import, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.files import (
-    MODELS,
-    REPORTS,
-    read_bytes,
-    read_params,
-    read_split,
-    write_arrays,
-    write_csv,
-    write_json,
-)
+from pipeline.runtime.files import read_bytes
+from pipeline.runtime.formats import read_split, write_arrays, write_csv, write_json
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import ARRAYS, archive_of, curve_of, metrics_of, predictions_of
 
 with quiet_import():
     import keras
 
-    from fashion_mnist.training.loop import configure_tensorflow
-    from fashion_mnist.training.models import from_archive, look_inside, multiply_adds, predict
+    from fashion_mnist.training.archive import from_archive
+    from fashion_mnist.training.determinism import configure_tensorflow
+    from fashion_mnist.training.inference import predict
+    from fashion_mnist.training.inspection import look_inside, multiply_adds
 
 
 def main(argv: Sequence[str] | None = None) -> Work:
-    """Write what each model scores and predicts, what it keeps on changed images, and what it sees in one of them."""
+    """Write each model's scores and predictions, its accuracy on changed images, and what it sees in one of them."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
     splits = {name: read_split(name) for name in ("train", "validation", "test")}
@@ -45,30 +44,23 @@ def main(argv: Sequence[str] | None = None) -> Work:
     inside: dict[str, npt.NDArray[np.float32]] = {}
     misjudged = np.zeros(len(test.labels), bool)
     for name in params.models:
-        path = MODELS / name / "model.keras"
-        model = from_archive(read_bytes(path), name=str(path))
+        model = from_archive(read_bytes(archive_of(name)), name=str(archive_of(name)))
         probabilities = {
             split: predict(model, images, batch_size=params.evaluate.batch_size)
             for split, (images, _) in splits.items()
         }
         scores = score_model(model, splits, probabilities, params.evaluate)
-        write_json({key: round(value, 6) for key, value in scores.items()}, REPORTS / "metrics" / f"{name}.json")
-        write_csv(predictions(test, probabilities["test"]), REPORTS / "predictions" / f"{name}.csv")
+        write_json({key: round(value, 6) for key, value in scores.items()}, metrics_of(name))
+        write_csv(predictions(test, probabilities["test"]), predictions_of(name))
         say(f"{name}: test accuracy {scores['accuracy']:.4f}, validation {scores['validation_accuracy']:.4f}")
         for change, table in change_images(model, test, params.evaluate).items():
-            write_csv(pd.DataFrame(table), REPORTS / change / f"{name}.csv")
+            write_csv(pd.DataFrame(table), curve_of(change, name))
             say(f"{name}: accuracy {table['accuracy'][0]:.4f} to {table['accuracy'][-1]:.4f} as {change} changes")
         inside |= {f"{name}/{layer}": values for layer, values in look_inside(model, test.images[example]).items()}
         misjudged |= most_probable(probabilities["test"]) != test.labels
-    numbers = np.flatnonzero(misjudged)
-    pictures: dict[str, npt.NDArray[Any]] = {
-        "misjudged": numbers,
-        "misjudged_images": restore_pixels(test.images[numbers]),
-        "example_image": restore_pixels(test.images[example : example + 1])[0],
-    }
-    write_arrays(pictures | inside, REPORTS / "arrays.npz")
+    write_arrays(pictures(test, misjudged, example) | inside, ARRAYS)
     images = len(params.models) * sum(len(split.labels) for split in splits.values())
-    return Work([REPORTS / "metrics" / f"{name}.json" for name in params.models], images)
+    return Work([metrics_of(name) for name in params.models], images)
 
 
 def score_model(
@@ -82,7 +74,7 @@ def score_model(
         **score(
             splits["test"].labels,
             probabilities["test"],
-            class_names=CLASS_NAMES,
+            classes=CLASSES,
             confidence=params.confidence,
             bins=params.calibration_bins,
         ),
@@ -95,7 +87,7 @@ def score_model(
 
 
 def change_images(model: keras.Model, test: Split, params: EvaluateParams) -> dict[str, Table]:
-    """Measure what accuracy a model keeps on moved, turned and noisy images, by the kind of change."""
+    """Measure a model's accuracy on moved, turned and noisy images, by the kind of change."""
     few = Split(test.images[: params.robustness.images], test.labels[: params.robustness.images])
 
     def classify(images: Floats) -> Labels:
@@ -109,12 +101,6 @@ def change_images(model: keras.Model, test: Split, params: EvaluateParams) -> di
     }
 
 
-def most_probable(probabilities: Floats) -> Labels:
-    """Return the class with the highest probability for each image, shape (n,)."""
-    classes: Labels = probabilities.argmax(axis=1).astype(np.uint8)
-    return classes
-
-
 def predictions(split: Split, probabilities: Floats) -> pd.DataFrame:
     """Tabulate label, prediction and its probability for each image, in the published order."""
     return pd.DataFrame(
@@ -124,6 +110,16 @@ def predictions(split: Split, probabilities: Floats) -> pd.DataFrame:
             "confidence": probabilities.max(axis=1),
         }
     )
+
+
+def pictures(test: Split, misjudged: npt.NDArray[np.bool_], example: int) -> dict[str, npt.NDArray[Any]]:
+    """Gather the images that the report may show: each that some model gets wrong, with its index, and the example."""
+    indices = np.flatnonzero(misjudged)
+    return {
+        "misjudged": indices,
+        "misjudged_images": restore_pixels(test.images[indices]),
+        "example_image": restore_pixels(test.images[example : example + 1])[0],
+    }
 
 
 if __name__ == "__main__":

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 
-from fashion_mnist.data.dataset import (
-    RawSplit,
-    Split,
-    check_fashion_mnist,
-    check_split,
-    cut_validation,
-    scale_pixels,
-    summarize,
-)
+from fashion_mnist.data.dataset import check_fashion_mnist, check_split, cut_validation, scale_pixels, summarize
+from fashion_mnist.data.fashion_mnist import RAW_FILES
 from fashion_mnist.data.idx import decode_idx
+from fashion_mnist.data.split import RawSplit, Split
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.files import NORMALIZED, RAW, RAW_FILES, REPORTS, read_bytes, read_params, write_json, write_split
+from pipeline.runtime.files import read_bytes
+from pipeline.runtime.formats import write_json, write_split
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import DATA, NORMALIZED, RAW
 
 
 def main(argv: Sequence[str] | None = None) -> Work:
@@ -31,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> Work:
     for name, split in splits.items():
         write_split(Split(scale_pixels(split.images), split.labels), name)
     summary = {"dataset": params.download.dataset, **summarize(train, test, splits)}
-    write_json(summary, REPORTS / "data.json")
+    write_json(summary, DATA)
     say(f"{NORMALIZED}: " + ", ".join(f"{name} {len(split.labels):,}" for name, split in splits.items()))
-    return Work([REPORTS / "data.json"], len(train.labels) + len(test.labels))
+    return Work([DATA], len(train.labels) + len(test.labels))
 
 
 def read_raw(split: str) -> RawSplit:

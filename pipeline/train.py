@@ -7,18 +7,23 @@ import pandas as pd
 
 from pipeline.runtime.command import parse_arguments, progress_bar, quiet_import, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.files import MODELS, read_params, read_split, write_bytes, write_csv
+from pipeline.runtime.files import write_bytes
+from pipeline.runtime.formats import read_split, write_csv
 from pipeline.runtime.live import live_run
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import archive_of, history_of
 
 with quiet_import():
-    from fashion_mnist.training.loop import EpochResult, Progress, configure_tensorflow, fit
-    from fashion_mnist.training.models import build, to_archive
+    from fashion_mnist.networks import build
+    from fashion_mnist.training.archive import to_archive
+    from fashion_mnist.training.determinism import configure_tensorflow
+    from fashion_mnist.training.loop import EpochResult, Progress, fit
 
 
 def main(argv: Sequence[str] | None = None) -> Work:
     """Train a model on train, watch it on validation, and record both."""
     name = parse_arguments(argv, description=__doc__, model="a model that has a section under train").model
-    params = read_params().train[name]
+    params = read_params().training_of(name)
     train, validation = read_split("train"), read_split("validation")
     configure_tensorflow(seed=params.seed, threads=params.threads)
     model = build(params)
@@ -31,22 +36,22 @@ def main(argv: Sequence[str] | None = None) -> Work:
             bar.update(progress.step - bar.n)
 
         def show_epoch(result: EpochResult) -> None:
-            say_epoch(result)
+            say(describe_epoch(result))
             live.show_epoch(result._asdict())
 
         started = time.perf_counter()
         history = fit(model, train, validation, params, on_progress=show_progress, on_epoch=show_epoch)
         seconds, images = time.perf_counter() - started, params.epochs * len(train.labels)
         say(f"{name}: trained in {seconds:.1f} s, {images / seconds:,.0f} images a second")
-        write_bytes(to_archive(model), MODELS / name / "model.keras")
-        write_csv(pd.DataFrame(history), MODELS / name / "history.csv")
+        write_bytes(to_archive(model), archive_of(name))
+        write_csv(pd.DataFrame(history), history_of(name))
         live.finish()
-    return Work([MODELS / name / "model.keras"], images, seconds)
+    return Work([archive_of(name)], images, seconds)
 
 
-def say_epoch(result: EpochResult) -> None:
-    """Print an epoch's line; unlike the progress bar, it stays and reaches logs."""
-    say(
+def describe_epoch(result: EpochResult) -> str:
+    """Return an epoch's line; unlike the progress bar, it stays and reaches logs."""
+    return (
         f"epoch {result.epoch:2}  loss {result.loss:.4f}  accuracy {result.accuracy:.4f}  "
         f"validation: loss {result.val_loss:.4f}  accuracy {result.val_accuracy:.4f}"
     )

@@ -8,6 +8,6 @@ import pipeline  # noqa: F401 - sets what Keras and TensorFlow read from the env
 @pytest.fixture(scope="session")
 def tensorflow_runtime() -> None:
     """TensorFlow as the stages configure it; once, for thread counts cannot change after it has computed."""
-    from fashion_mnist.training.loop import configure_tensorflow
+    from fashion_mnist.training.determinism import configure_tensorflow
 
     configure_tensorflow(seed=1, threads=2)

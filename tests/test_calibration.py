@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gate import LEAST_CAUGHT, MARGINS, MOST_FALSE_ALARMS, errors, read_runs, verdict
-from pipeline.runtime.files import read_params
+from pipeline.runtime.parameters import read_params
 from pipeline.tools.demo import PROJECT
 
 

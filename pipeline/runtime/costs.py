@@ -1,10 +1,9 @@
 """What a stage cost: written beside the run store by the stage when it ends, read by `track`.
 
-No output of DVC may hold a time, and a stage that DVC restores does not run. A record therefore names files that the
-stage wrote by their digests, and counts for as long as these are what lies there.
+DVC outputs must not contain timings, and a restored stage never runs. So a record names files that the stage wrote by
+their digests, and counts as long as the files still have these digests.
 """
 
-import hashlib
 import os
 import resource
 import sys
@@ -14,9 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from fashion_mnist.errors import ArtifactError
-from pipeline import STARTED
-from pipeline.runtime.files import read_bytes, read_json, store_folder, write_json
+from pipeline.runtime.files import file_digest
+from pipeline.runtime.formats import read_json, write_json
+from pipeline.runtime.paths import store_folder
 
 # What stages cost, by stage as DVC names it, then by measure.
 Costs = Mapping[str, Mapping[str, float]]
@@ -42,7 +44,8 @@ def record_cost(work: Work) -> None:
         return
     # DVC puts the path of dvc.yaml in front where it was not called beside it.
     stage = os.environ["DVC_STAGE"].rpartition(":")[2]
-    seconds = time.perf_counter() - STARTED
+    # Since the process began: what a stage imports may take longer than what it does.
+    seconds = time.time() - psutil.Process().create_time()
     # Queued experiments run side by side: one must not write over another's.
     experiment = os.environ.get("DVC_EXP_NAME", "").replace("/", "-")
     write_json(
@@ -53,7 +56,7 @@ def record_cost(work: Work) -> None:
                 "images_per_second": work.images / (work.seconds or seconds),
                 "peak_memory_mebibytes": peak_memory(),
             },
-            "sha256": {path.as_posix(): digest(path) for path in work.files},
+            "sha256": {path.as_posix(): file_digest(path) for path in work.files},
         },
         costs_folder() / f"{experiment or 'workspace'}.{stage}.json",
     )
@@ -67,19 +70,14 @@ def read_costs() -> Costs:
         # A record or a file of it that cannot be read tells of nothing; runs are complete without.
         with suppress(ArtifactError):
             record = read_json(path)
-            if all(digest(Path(name)) == sha256 for name, sha256 in record["sha256"].items()):
+            if all(file_digest(Path(name)) == sha256 for name, sha256 in record["sha256"].items()):
                 costs[record["stage"]] = record["cost"]
     return costs
 
 
 def costs_folder() -> Path:
-    """Return where records lie: in the store's folder, so that who deletes that deletes them too."""
+    """Return where records lie: in the store's folder, so deleting the store deletes them too."""
     return store_folder() / "costs"
-
-
-def digest(path: Path) -> str:
-    """Return the sha256 of a file."""
-    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def peak_memory() -> float:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fashion_mnist.data.dataset import CLASS_NAMES
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import GateParams
 from fashion_mnist.scores.promotion import Contender, best_on_validation, decide_promotion
-from pipeline.runtime.files import PREDICTIONS, parse_csv
-from pipeline.store.runs import FINGERPRINT, Store, TrackingError, read_artifact
+from pipeline.runtime.formats import parse_csv
+from pipeline.runtime.tables import PREDICTIONS
+from pipeline.store.connection import Store, TrackingError
+from pipeline.store.runs import FINGERPRINT, read_artifact
 
 REGISTERED = "fashion-mnist"
 CHAMPION = "champion"

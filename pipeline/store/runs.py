@@ -1,64 +1,24 @@
-"""What the pipeline does with MLflow; besides the served model, the only module that imports it.
+"""Runs in MLflow: find, make, fill, close and delete them."""
 
-The store is an SQLite file with a folder of artifacts, in tracking/, unless MLFLOW_TRACKING_URI names a server.
-"""
-
-import fcntl
-import logging
 import os
+import platform
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Set before MLflow is imported: it reports usage unless told not to, and waits minutes for a server that is down.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-
-import mlflow
-import numpy as np
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, Run, RunTag, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.tracking import MlflowClient
-from mlflow.types import Schema, TensorSpec
 
-from fashion_mnist.errors import PipelineError
-from pipeline.runtime.files import store_folder
+from pipeline.store.connection import Store
 
-# The tables it makes and the like are no news to a user.
-logging.getLogger("mlflow").setLevel(logging.WARNING)
-logging.getLogger("alembic").setLevel(logging.WARNING)
-
-EXPERIMENT = "fashion-mnist"
-SERVER = "MLFLOW_TRACKING_URI"
+# Tags that runs carry.
 FINGERPRINT = "fingerprint"
 STATE = "state"
 LIVE = "live"
 PARENT = "mlflow.parentRunId"
 DESCRIPTION = "mlflow.note.content"
-
-INPUTS = Schema([TensorSpec(np.dtype(np.uint8), (-1, 28, 28, 1))])
-OUTPUTS = Schema(
-    [TensorSpec(np.dtype(np.float32), (-1, 10), "probabilities"), TensorSpec(np.dtype("str"), (-1,), "names")]
-)
-SERVED_CODE = Path(__file__).with_name("serving.py")
-
-
-class TrackingError(PipelineError):
-    """A run store that does not answer, or refuses what it is sent."""
-
-
-class Store(NamedTuple):
-    """An open run store, and the experiment in it that holds this project's runs."""
-
-    client: MlflowClient
-    experiment_id: str
 
 
 class Source(NamedTuple):
@@ -86,56 +46,6 @@ class Content(NamedTuple):
     sources: Mapping[str, Source]
     files: Sequence[tuple[Path, str]]
     texts: Mapping[str, str]
-
-
-class Archive(NamedTuple):
-    """A network to be logged as a model: its file, the file's sha256, the packages it needs and an example of input."""
-
-    path: Path
-    sha256: str
-    code: Path
-    requirements: Sequence[str]
-    example: np.ndarray[Any, Any]
-
-
-@contextmanager
-def open_store(*, exclusive: bool = True) -> Iterator[Store]:
-    """Open the store that the environment names, and make what it lacks.
-
-    exclusive: keep others of this machine out until the block ends; needed for all that looks before it writes.
-    Raises TrackingError, in one line, whatever MLflow raises within the block.
-    """
-    address = os.environ.get(SERVER, "")
-    folder = store_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            mlflow.set_tracking_uri(address or f"sqlite:///{folder / 'mlflow.db'}")
-            client = MlflowClient()
-            store = Store(client, find_experiment(client, None if address else (folder / "artifacts").as_uri()))
-            if not exclusive:
-                fcntl.flock(lock, fcntl.LOCK_UN)
-            yield store
-    # SQLite's errors arrive as MlflowException, those of the network partly as OSError.
-    except (MlflowException, OSError) as error:
-        where = address or str(folder)
-        reason = " ".join(str(error).split())[:300]
-        raise TrackingError(
-            f"{where}: the run store fails ({reason}); expected one that answers. Models and reports are safe. "
-            "Mend it and run `dvc repro` again"
-        ) from error
-
-
-def find_experiment(client: MlflowClient, artifacts: str | None) -> str:
-    """Return the id of the project's experiment; make it where it is missing."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        tags = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=tags))
-    if experiment.lifecycle_stage != "active":
-        client.restore_experiment(experiment.experiment_id)
-    return str(experiment.experiment_id)
 
 
 def find_runs(store: Store, **tags: str) -> list[Run]:
@@ -222,37 +132,6 @@ def fill_run(store: Store, run_id: str, content: Content, *, model_id: str | Non
             client.log_artifact(run_id, str(path), folder or None)
 
 
-def log_model(store: Store, run_id: str, archive: Archive, *, name: str, tags: Mapping[str, str]) -> str:
-    """Log a network in a run, with the code that serves it; returns the id of the logged model.
-
-    Not by mlflow.pyfunc.log_model, which loads what it logs, and TensorFlow with it.
-    """
-    client = store.client
-    logged = client.create_logged_model(store.experiment_id, name=name, source_run_id=run_id, tags=dict(tags))
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = f"{scratch}/model"
-        mlflow.pyfunc.save_model(
-            folder,
-            mlflow_model=Model(
-                artifact_path=logged.artifact_location,
-                model_uuid=logged.model_id,
-                run_id=run_id,
-                model_id=logged.model_id,
-            ),
-            python_model=str(SERVED_CODE),
-            artifacts={"archive": str(archive.path)},
-            model_config={"sha256": archive.sha256},
-            code_paths=[str(archive.code)],
-            pip_requirements=list(archive.requirements),
-            signature=ModelSignature(INPUTS, OUTPUTS),
-            input_example=archive.example,
-        )
-        client.log_model_artifacts(logged.model_id, folder)
-    client.finalize_logged_model(logged.model_id, "READY")
-    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    return str(logged.model_id)
-
-
 def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
     """Set tags of a run, in one request."""
     store.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
@@ -271,19 +150,26 @@ def read_artifact(store: Store, run_id: str, path: str) -> bytes | None:
             raise
 
 
-def classify(store: Store, model_uri: str, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Load a registered model and return its class probabilities, shape (n, 10); images: uint8, (n, 28, 28, 1).
+def close_live_runs(store: Store) -> None:
+    """Delete what finished trainings showed, since files say the same, and close the runs of killed ones.
 
-    Raises TrackingError when there is no such model, or when it refuses to load: its archive was changed.
+    One that was killed is closed and stays; it carries no fingerprint and so stands for no state. Trainings that still
+    run are left alone, as are those of other machines, of which nothing can be known here.
     """
-    name, _, alias = model_uri.removeprefix("models:/").partition("@")
+    for live in find_runs(store, **{LIVE: "true"}):
+        run_id, tags = live.info.run_id, live.data.tags
+        if live.info.status == "FINISHED":
+            delete_run(store, run_id)
+        elif live.info.status == "RUNNING" and tags["host"] == platform.node() and not is_running(tags["process"]):
+            close_run(store, run_id, "KILLED")
+
+
+def is_running(process: str) -> bool:
+    """Tell whether a process of this machine lives."""
     try:
-        store.client.get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        raise TrackingError(f"{model_uri}: is not in the run store; run `dvc repro` to register it") from error
-    try:
-        model = mlflow.pyfunc.load_model(model_uri)
-    except MlflowException as error:
-        raise TrackingError(f"{model_uri}: {' '.join(str(error).split())}") from error
-    probabilities: np.ndarray[Any, Any] = model.predict(images)["probabilities"]
-    return probabilities
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

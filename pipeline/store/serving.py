@@ -39,7 +39,7 @@ class GarmentClassifier(PythonModel):
             )
         os.environ["KERAS_BACKEND"] = "tensorflow"
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
-        from fashion_mnist.training.models import from_archive
+        from fashion_mnist.training.archive import from_archive
 
         json_parsing.convert_data_type = convert_pixels
         self.network = from_archive(archive, name=path.name)
@@ -49,8 +49,9 @@ class GarmentClassifier(PythonModel):
 
         model_input: uint8, shape (n, 28, 28, 1). Raises MlflowException, which a server turns into a 400.
         """
-        from fashion_mnist.data.dataset import CLASS_NAMES, scale_pixels
-        from fashion_mnist.training.models import predict
+        from fashion_mnist.data.dataset import scale_pixels
+        from fashion_mnist.data.fashion_mnist import CLASS_NAMES
+        from fashion_mnist.training.inference import predict
 
         if model_input.dtype != np.uint8 or model_input.shape[1:] != (28, 28, 1) or not len(model_input):
             raise MlflowException(

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.runtime.command import parse_arguments, run
-from pipeline.store.runs import LIVE, Measure, close_run, log_measures, open_store, start_run
+from pipeline.store.connection import open_store
+from pipeline.store.runs import LIVE, Measure, close_run, log_measures, start_run
 
 
 def main(argv: Sequence[str] | None = None) -> None:

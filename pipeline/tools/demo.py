@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
 from pipeline.runtime.command import parse_arguments, run, say
-from pipeline.runtime.files import PARAMS, REPORTS
+from pipeline.runtime.paths import PAGE_HTML, PARAMS
 
 PROJECT = Path(__file__).parents[2]
 CONTENT = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "requirements", "src")
@@ -28,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parse_arguments(argv, description=__doc__)
     make_workspace(WORKSPACE, SYNTHETIC)
     if run_dvc("repro", workspace=WORKSPACE).returncode:
-        raise ArtifactError(f"{WORKSPACE}: dvc repro failed; its output above says where. Mend it and run again.")
-    say(f"\nSynthetic garments, not Fashion-MNIST. The report: {WORKSPACE / REPORTS / 'report.html'}")
+        raise ArtifactError(f"{WORKSPACE}: dvc repro failed; its output above says where. Correct it and run again.")
+    say(f"\nSynthetic garments, not Fashion-MNIST. The report: {WORKSPACE / PAGE_HTML}")
 
 
 def make_workspace(folder: Path, changes: Mapping[str, Any]) -> None:

@@ -12,13 +12,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fashion_mnist.data.dataset import CLASS_NAMES, SIDE, Bytes
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES, SIDE
 from fashion_mnist.data.idx import decode_idx
+from fashion_mnist.data.split import Bytes
 from fashion_mnist.errors import DataError
 from pipeline.runtime.command import quiet_import, run, say
-from pipeline.runtime.files import read_bytes, write_csv
+from pipeline.runtime.files import read_bytes
+from pipeline.runtime.formats import write_csv
+from pipeline.store.connection import open_store
+from pipeline.store.logged_model import classify
 from pipeline.store.registry import CHAMPION, REGISTERED
-from pipeline.store.runs import classify, open_store
 
 GZIP = b"\x1f\x8b"
 

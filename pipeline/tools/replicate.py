@@ -10,11 +10,16 @@ import pandas as pd
 
 from fashion_mnist.errors import ParamsError
 from pipeline.runtime.command import parse_arguments, progress_bar, quiet_import, run, say
-from pipeline.runtime.files import REPORTS, read_params, read_split, write_csv
+from pipeline.runtime.formats import read_split, write_csv
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import SEEDS
 
 with quiet_import():
-    from fashion_mnist.training.loop import configure_tensorflow, fit
-    from fashion_mnist.training.models import build, predict
+    from fashion_mnist.networks import build
+    from fashion_mnist.training.determinism import configure_tensorflow
+    from fashion_mnist.training.inference import predict
+    from fashion_mnist.training.loop import fit
+    from fashion_mnist.training.objective import most_probable
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,15 +30,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not options.seed.isdecimal():
         raise ParamsError(f"seed is {options.seed!r}; expected a whole number, at least 0")
     read = read_params()
-    params = read.train[options.model].model_copy(update={"seed": int(options.seed)})
+    params = read.training_of(options.model).model_copy(update={"seed": int(options.seed)})
     train, validation, test = (read_split(name) for name in ("train", "validation", "test"))
     configure_tensorflow(seed=params.seed, threads=params.threads)
     model = build(params)
     with progress_bar(total=params.epochs, label=f"{options.model}, seed {params.seed}", unit="epoch") as bar:
         history = fit(model, train, validation, params, on_epoch=lambda _: bar.update())
-    predictions = predict(model, test.images, batch_size=read.evaluate.batch_size).argmax(axis=1)
+    predictions = most_probable(predict(model, test.images, batch_size=read.evaluate.batch_size))
     table = pd.DataFrame({"label": test.labels, "prediction": predictions})
-    write_csv(table, REPORTS / "seeds" / options.model / f"{params.seed}.csv")
+    write_csv(table, SEEDS / options.model / f"{params.seed}.csv")
     say(f"{options.model}, seed {params.seed}: validation accuracy {history[-1].val_accuracy:.4f}")
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.runtime.command import parse_arguments, run, say
+from pipeline.store.connection import open_store
 from pipeline.store.registry import roll_back
-from pipeline.store.runs import open_store
 
 
 def main(argv: Sequence[str] | None = None) -> None:

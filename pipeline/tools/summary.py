@@ -8,15 +8,17 @@ from rich.table import Table
 
 from fashion_mnist.report.language import percent, points
 from pipeline.runtime.command import parse_arguments, run
-from pipeline.runtime.files import REPORTS, read_json, read_params
+from pipeline.runtime.formats import read_json
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import COMPARISON, PAGE_HTML, metrics_of
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the scores of each model, how far apart they are, and the path of the page."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
-    scores = {name: read_json(REPORTS / "metrics" / f"{name}.json") for name in params.models}
-    comparison = read_json(REPORTS / "comparison.json")
+    scores = {name: read_json(metrics_of(name)) for name in params.models}
+    comparison = read_json(COMPARISON)
     console = Console(highlight=False)
     console.print(tabulate(scores))
     console.print(
@@ -24,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{100 * params.evaluate.confidence:g} % interval {points(comparison['difference_low'])} to "
         f"{points(comparison['difference_high'])}"
     )
-    console.print(f"the page: {REPORTS / 'report.html'}")
+    console.print(f"the page: {PAGE_HTML}")
 
 
 def tabulate(scores: Mapping[str, Mapping[str, Any]]) -> Table:

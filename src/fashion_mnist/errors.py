@@ -25,5 +25,9 @@ class ArtifactError(PipelineError):
     """A file between stages that is missing, unreadable or unwritable, or does not fit its contract."""
 
 
+class GitError(PipelineError):
+    """A git command that fails, or git that is not installed."""
+
+
 class BaselineError(PipelineError):
     """A git revision that is missing, or whose evaluation cannot be compared with the present one."""

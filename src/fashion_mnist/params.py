@@ -1,21 +1,28 @@
 """Parameters as frozen typed values; a file that holds anything else is refused by name.
 
 Every field is required: defaults live in params.yaml alone. What a field means is said there, beside its value.
+The parameters of one network are in its file in `networks/`.
 """
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from fashion_mnist.data.fashion_mnist import CLASSES, TEST_IMAGES, TRAIN_IMAGES
 from fashion_mnist.errors import ParamsError
+from fashion_mnist.networks import find_network, network_names
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-CLASSES = 10
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]  # a file and a stage of DVC bear it, too
+Value = TypeVar("Value")
+Parsed = TypeVar("Parsed", bound="Section")
+# A mapping by name that cannot be changed.
+ByName = Annotated[Mapping[ModelName, Value], Field(strict=False), AfterValidator(MappingProxyType)]
 
 
 def _of_equal_classes(value: int) -> int:
@@ -50,12 +57,12 @@ class DownloadParams(Section):
     @property
     def train_images(self) -> int:
         """Images in the training file, before validation is cut from it."""
-        return 60_000 if self.dataset == "fashion_mnist" else self.synthetic.train_images
+        return TRAIN_IMAGES if self.dataset == "fashion_mnist" else self.synthetic.train_images
 
     @property
     def test_images(self) -> int:
         """Images in the test file."""
-        return 10_000 if self.dataset == "fashion_mnist" else self.synthetic.test_images
+        return TEST_IMAGES if self.dataset == "fashion_mnist" else self.synthetic.test_images
 
 
 class NormalizeParams(Section):
@@ -66,51 +73,17 @@ class NormalizeParams(Section):
 
 
 class TrainingParams(Section):
-    """What the training of every network needs."""
+    """What the training of every network needs; a network's own `Params` add to it."""
 
+    network: str
     epochs: Count
     batch_size: Count
+    schedule: Literal["constant", "one_cycle"]
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
     precision: Literal["float32", "mixed_bfloat16"]
     jit_compile: bool
     threads: Count
     seed: Seed
-
-
-class DenseParams(TrainingParams):
-    """The dense network."""
-
-    units: Count
-
-
-class CnnParams(TrainingParams):
-    """The convolutional network."""
-
-    filters: Annotated[tuple[Count, Count], Field(strict=False)]
-    kernel_size: Annotated[int, Field(ge=1, le=28)]
-    units: Count
-
-
-ModelParams = DenseParams | CnnParams
-
-
-class TrainParams(Section):
-    """One section for each network that can be trained."""
-
-    dense: DenseParams
-    cnn: CnnParams
-
-    def __getitem__(self, model: str) -> ModelParams:
-        """Return the section of a model. Raises ParamsError for a name that has none."""
-        if model not in type(self).model_fields:
-            raise ParamsError(f"params.yaml: train.{model} is missing; expected one of {', '.join(self.names())}")
-        section: ModelParams = getattr(self, model)
-        return section
-
-    @classmethod
-    def names(cls) -> list[str]:
-        """Every model that has a section, in order."""
-        return list(cls.model_fields)
 
 
 class RobustnessParams(Section):
@@ -147,7 +120,7 @@ class ReportParams(Section):
     language: Literal["en", "ru"]
     baseline: str
     candidate: str
-    article: Annotated[Mapping[str, PublishedAccuracy], Field(strict=False), AfterValidator(MappingProxyType)]
+    article: ByName[PublishedAccuracy]
 
 
 class Floors(Section):
@@ -162,7 +135,7 @@ class GateParams(Section):
 
     margin: Fraction
     confidence: Fraction
-    floors: Annotated[Mapping[str, Floors], Field(strict=False), AfterValidator(MappingProxyType)]
+    floors: ByName[Floors]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=2, strict=False)]
 
     @field_validator("seeds")
@@ -174,29 +147,32 @@ class GateParams(Section):
 
 
 class Params(Section):
-    """The whole of params.yaml: the models of the matrix, a section for each stage, then the gate's."""
+    """The whole of params.yaml: the models and their networks, a section for each stage, then the gate's."""
 
-    models: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    models: Annotated[ByName[str], Field(min_length=1)]
     download: DownloadParams
     normalize: NormalizeParams
-    train: TrainParams
+    train: ByName[TrainingParams]
     evaluate: EvaluateParams
     report: ReportParams
     gate: GateParams
 
-    @field_validator("models")
-    @classmethod
-    def _have_sections(cls, models: tuple[str, ...]) -> tuple[str, ...]:
-        known = TrainParams.names()
-        strangers = [model for model in models if model not in known]
-        if strangers:
-            raise ValueError(f"models that have a section under train ({', '.join(known)}), unlike {strangers[0]!r}")
-        if len(set(models)) < len(models):
-            raise ValueError("each model once")
-        return models
+    def training_of(self, model: str) -> TrainingParams:
+        """Return the section of a model under train. Raises ParamsError for a name that has none."""
+        if model not in self.train:
+            raise ParamsError(f"train.{model} is missing; expected one of {', '.join(self.train)}")
+        return self.train[model]
 
     @model_validator(mode="after")
-    def _compares_trained_models(self) -> "Params":
+    def _models_are_trained_and_compared(self) -> "Params":
+        sections = ", ".join(self.train)
+        for model, network in self.models.items():
+            if model not in self.train:
+                raise ParamsError(f"models.{model} has no section under train; expected one of {sections}")
+            if network != self.train[model].network:
+                raise ParamsError(
+                    f"models.{model} is {network!r}; expected train.{model}.network, {self.train[model].network!r}"
+                )
         for role in ("baseline", "candidate"):
             found = getattr(self.report, role)
             if found not in self.models:
@@ -206,9 +182,9 @@ class Params(Section):
                 f"report.candidate is {self.report.candidate!r}; expected another model than the baseline"
             )
         for key, named in (("report.article", self.report.article), ("gate.floors", self.gate.floors)):
-            strangers = [name for name in named if name not in TrainParams.names()]
+            strangers = [name for name in named if name not in self.train]
             if strangers:
-                raise ParamsError(f"{key}.{strangers[0]} is unknown; expected {', '.join(TrainParams.names())}")
+                raise ParamsError(f"{key}.{strangers[0]} is unknown; expected {sections}")
         return self
 
     @model_validator(mode="after")
@@ -237,35 +213,57 @@ def parse_params(document: object, *, source: str) -> Params:
     source: the name that an error carries. Raises ParamsError that names the key, its value and what was expected.
     """
     try:
-        return Params.model_validate(document)
-    except ValidationError as error:
-        # A misspelled key is also a missing one: its spelling says more.
-        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        raise ParamsError(" ".join(f"{source}: {_describe(problems[0])}".split())) from error
+        if isinstance(document, Mapping) and isinstance(document.get("train"), Mapping):
+            sections = {name: _parse_training(name, section) for name, section in document["train"].items()}
+            document = {**document, "train": sections}
+        return _validate(Params, document)
     except ParamsError as error:
         raise ParamsError(f"{source}: {error}") from error
 
 
-def _describe(problem: Mapping[str, Any]) -> str:
+def _parse_training(name: str, section: object) -> TrainingParams:
+    """Parse a section under train as the network that it names wants it."""
+    kind: type[TrainingParams] = TrainingParams
+    if isinstance(section, Mapping):
+        found = section.get("network")
+        if found not in network_names():
+            said = f"is {found!r}" if "network" in section else "is missing"
+            raise ParamsError(f"train.{name}.network {said}; expected one of {', '.join(network_names())}")
+        kind = find_network(found).Params
+    return _validate(kind, section, at=("train", name))
+
+
+def _validate(kind: type[Parsed], document: object, *, at: Sequence[str] = ()) -> Parsed:
+    """Turn a mapping into a section; at: the keys above it. Raises ParamsError in one line."""
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        # A misspelled key is also a missing one: its spelling says more.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise ParamsError(" ".join(_describe(problems[0], kind, at).split())) from error
+
+
+def _describe(problem: Mapping[str, Any], kind: type[Section], at: Sequence[str]) -> str:
     """Say in one line what is wrong with one key, from pydantic's account of it."""
-    key = ".".join(map(str, problem["loc"]))
+    path = [part for part in problem["loc"] if part != "[key]"]
+    key = ".".join(map(str, [*at, *path]))
     if problem["type"] == "missing":
         return f"{key} is missing; every key is required"
     if problem["type"] == "extra_forbidden":
-        *path, unknown = problem["loc"]
-        known = _keys_at(path)
-        hint = get_close_matches(str(unknown), known, n=1)
+        known = _keys_at(kind, path[:-1])
+        hint = get_close_matches(str(path[-1]), known, n=1)
         return f"{key} is unknown; expected {hint[0] if hint else 'one of ' + ', '.join(known)}"
+    if problem["type"] in ("model_type", "mapping_type", "dict_type"):
+        return f"{key or 'the document'} is {problem['input']!r}; expected keys with values"
     expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     expected = expected.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
-    return f"{key or 'the document'} is {problem['input']!r}; expected {expected[:1].lower()}{expected[1:]}"
+    return f"{key} is {problem['input']!r}; expected {expected[:1].lower()}{expected[1:]}"
 
 
-def _keys_at(path: Sequence[Any]) -> list[str]:
-    """List the keys of the section that stands at a path."""
-    section: type[BaseModel] = Params
+def _keys_at(kind: type[Section], path: Sequence[Any]) -> list[str]:
+    """List the keys of the section at a path below a section."""
+    place: Any = kind
     for key in path:
-        field = section.model_fields.get(key)
-        annotation = field.annotation if field else PublishedAccuracy
-        section = annotation if isinstance(annotation, type) else PublishedAccuracy
-    return list(section.model_fields)
+        # Below a section is a field, below a mapping any of its values.
+        place = get_args(place)[1] if get_args(place) else place.model_fields[key].annotation
+    return list(place.model_fields)

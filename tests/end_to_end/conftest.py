@@ -20,7 +20,8 @@ import requests
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from pipeline.store.runs import EXPERIMENT, PARENT, MlflowClient
+from pipeline.store.connection import EXPERIMENT, MlflowClient
+from pipeline.store.runs import PARENT
 from pipeline.tools.demo import SYNTHETIC, make_workspace, run_dvc
 
 SMALL = SYNTHETIC | {

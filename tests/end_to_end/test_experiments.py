@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.store.runs import MlflowClient
+from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import PROJECT, run_dvc
 from tests.end_to_end.conftest import runs_of, stages_in
 

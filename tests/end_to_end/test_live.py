@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store.runs import EXPERIMENT, MlflowClient, open_store
+from pipeline.store.connection import EXPERIMENT, MlflowClient, open_store
 from tests.end_to_end.conftest import run_module, runs_of, surroundings
 
 

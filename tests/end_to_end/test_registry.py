@@ -7,8 +7,9 @@ import pytest
 
 from fashion_mnist.params import GateParams
 from fashion_mnist.scores.promotion import Contender
+from pipeline.store.connection import Store, TrackingError, open_store
 from pipeline.store.registry import Candidate, promote, roll_back, version_of
-from pipeline.store.runs import Store, TrackingError, open_store, start_run
+from pipeline.store.runs import start_run
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 100)
 GATE = GateParams(margin=0.012, confidence=0.95, floors={}, seeds=(1, 2))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from pipeline.store.runs import MlflowClient
+from pipeline.store.connection import MlflowClient
 from tests.end_to_end.conftest import describe_store, free_port, run_module, running, surroundings
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))

@@ -11,10 +11,11 @@ import pytest
 import requests
 from PIL import Image
 
-from fashion_mnist.data.dataset import CLASS_NAMES
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.data.idx import decode_idx, encode_idx
-from pipeline.runtime.files import PREDICTIONS, parse_csv
-from pipeline.store.runs import MlflowClient
+from pipeline.runtime.formats import parse_csv
+from pipeline.runtime.tables import PREDICTIONS
+from pipeline.store.connection import MlflowClient
 from tests.end_to_end.conftest import free_port, run_module, running, surroundings
 
 IMAGES = 100

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store.runs import MlflowClient
+from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import change_params, run_dvc
 from tests.end_to_end.conftest import COSTS, describe_run, describe_store, run_module, runs_of, surroundings
 
@@ -145,7 +145,7 @@ def test_deleted_store_comes_back_the_same(tracked: Path, clone: Path, read_stor
 def test_killed_half_way_is_completed_by_the_next(tracked: Path, clone: Path, read_store: Reader, call: str) -> None:
     dies = (
         "import os, pipeline.track as track\n"
-        "from pipeline.store.runs import MlflowClient\n"
+        "from pipeline.store.connection import MlflowClient\n"
         f"original, calls = MlflowClient.{call}, iter(range(9))\n"
         "def wrapper(*args, **kwargs):\n"
         "    done = original(*args, **kwargs)\n"

@@ -11,7 +11,7 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 
-from pipeline.store.runs import MlflowClient
+from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import free_port, running, runs_of, surroundings
 

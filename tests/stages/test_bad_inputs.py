@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_mnist.data.fashion_mnist import RAW_FILES
 from fashion_mnist.data.idx import encode_idx
 from fashion_mnist.errors import ArtifactError, DataError, ParamsError
 from pipeline import download, normalize
-from pipeline.runtime.files import RAW, RAW_FILES, read_arrays
+from pipeline.runtime.formats import read_arrays
+from pipeline.runtime.paths import RAW
 from pipeline.tools.demo import PROJECT, change_params
 
 TRAIN_IMAGES, TRAIN_LABELS = RAW_FILES["train"]

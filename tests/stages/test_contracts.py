@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fashion_mnist.data.idx import decode_idx
-from pipeline.runtime.files import read_arrays
+from pipeline.runtime.formats import read_arrays
 from pipeline.tools.demo import PROJECT
 from tests.stages.conftest import Reproduced
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
+from fashion_mnist.data.fashion_mnist import RAW_FILES
 from fashion_mnist.errors import DataError, DownloadError
 from pipeline import download
-from pipeline.runtime.files import RAW, RAW_FILES
+from pipeline.runtime.paths import RAW
 from pipeline.tools.demo import change_params
 
 NAMES = sorted(name for names in RAW_FILES.values() for name in names)

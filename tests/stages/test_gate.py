@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_mnist.data.dataset import CLASS_NAMES, digest
-from fashion_mnist.scores.metrics import Labels, score_predictions
-from pipeline.runtime.files import write_csv, write_json
+from fashion_mnist.data.dataset import digest
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES
+from fashion_mnist.data.split import Labels
+from fashion_mnist.scores.metrics import score_predictions
+from pipeline.runtime.formats import write_csv, write_json
 from pipeline.tools import gate
 from pipeline.tools.demo import PROJECT, change_params
 

@@ -1,66 +1,23 @@
-"""The data set: what makes it Fashion-MNIST, how pixels are scaled, how validation is cut from train."""
+"""Prepare a data set: check it, scale its pixels, cut validation from train, describe what came out."""
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES, DIGESTS, MNIST_CLASS_COUNTS, SIDE
+from fashion_mnist.data.split import Bytes, Floats, Labels, RawSplit
 from fashion_mnist.errors import DataError
 
-Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
-SIDE = 28
-CLASS_NAMES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-
-# Images per digit in MNIST, which has been served under Fashion-MNIST's address. Source: the published label files.
-MNIST_CLASS_COUNTS = {
-    (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
-    (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
-}
-
-# sha256 of the pixels or labels as they stand in the published files, without their headers.
-FASHION_MNIST_DIGESTS = {
-    "train images": "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
-    "train labels": "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
-    "test images": "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
-    "test labels": "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
-}
-
-
-class RawSplit(NamedTuple):
-    """Images, uint8, shape (n, 28, 28), and their labels, uint8, shape (n,)."""
-
-    images: Bytes
-    labels: Bytes
-
-
-class Split(NamedTuple):
-    """Images, float32 in [0, 1], shape (n, 28, 28, 1), and their labels, uint8, shape (n,)."""
-
-    images: Floats
-    labels: Bytes
-
-
-def digest(values: npt.NDArray[Any]) -> str:
+def array_digest(values: npt.NDArray[Any]) -> str:
     """Return the sha256 of an array's bytes, in hexadecimal."""
     return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
-def class_counts(labels: Bytes) -> list[int]:
+def class_counts(labels: Labels) -> list[int]:
     """Count the images of each class; labels: uint8, shape (n,), 0-9."""
     return [int(count) for count in np.bincount(labels, minlength=len(CLASS_NAMES))]
 
@@ -86,10 +43,10 @@ def check_split(split: RawSplit, *, images: int, name: str) -> None:
 def check_fashion_mnist(train: RawSplit, test: RawSplit) -> None:
     """Refuse anything but the published pixels and labels. Raises DataError that names the part that differs."""
     parts = (train.images, train.labels, test.images, test.labels)
-    for (name, expected), values in zip(FASHION_MNIST_DIGESTS.items(), parts, strict=True):
-        if digest(values) != expected:
+    for (name, expected), values in zip(DIGESTS.items(), parts, strict=True):
+        if array_digest(values) != expected:
             raise DataError(
-                f"{name}: sha256 of the values is {digest(values)[:12]}…, expected {expected[:12]}…; "
+                f"{name}: sha256 of the values is {array_digest(values)[:12]}…, expected {expected[:12]}…; "
                 "this is not Fashion-MNIST. Replace the four files."
             )
 
@@ -143,8 +100,8 @@ def summarize(train: RawSplit, test: RawSplit, splits: Mapping[str, RawSplit]) -
                 "class_counts": class_counts(split.labels),
                 "pixel_mean": round(float(split.images.mean() / 255), 6),
                 "pixel_std": round(float(split.images.std() / 255), 6),
-                "images_sha256": digest(split.images),
-                "labels_sha256": digest(split.labels),
+                "images_sha256": array_digest(split.images),
+                "labels_sha256": array_digest(split.labels),
             }
             for name, split in splits.items()
         },

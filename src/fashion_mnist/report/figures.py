@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fashion_mnist.data.dataset import Bytes
+from fashion_mnist.data.split import Bytes
 from fashion_mnist.report.language import Language
 from fashion_mnist.scores.metrics import ClassScore, Reliability
 

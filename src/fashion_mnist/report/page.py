@@ -11,15 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from markdown_it import MarkdownIt
 
-from fashion_mnist.data.dataset import CLASS_NAMES
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES
+from fashion_mnist.data.split import Labels
 from fashion_mnist.params import Params, PublishedAccuracy
 from fashion_mnist.report import figures
 from fashion_mnist.report.figures import COLOURS, Columns, Estimate, Picture, render_svg
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.templating import template_environment
 from fashion_mnist.scores.claims import check_claims
-from fashion_mnist.scores.comparison import Pair, compare, exchanged_pairs, surest
-from fashion_mnist.scores.metrics import ClassScore, Labels, Reals, confusion, reliability, score_classes
+from fashion_mnist.scores.comparison import Pair, compare, exchanged_pairs, most_confident
+from fashion_mnist.scores.metrics import ClassScore, Reals, confusion, reliability, score_classes
 from fashion_mnist.scores.robustness import DIRECTIONS
 
 PAIRS = 5
@@ -27,7 +28,7 @@ PICTURES = 8
 NOT_IN_ARTICLE = PublishedAccuracy(train=None, test=None)
 
 
-class Measured(NamedTuple):
+class ModelResults(NamedTuple):
     """What the files say of one model.
 
     predictions, confidence: of each test image, shape (n,). curves: by kind of change, the columns of its table.
@@ -40,7 +41,7 @@ class Measured(NamedTuple):
     curves: Mapping[str, Columns]
 
 
-class Surroundings(NamedTuple):
+class Environment(NamedTuple):
     """The versions of packages, and the sha256 of the lock that they come from."""
 
     packages: Mapping[str, str]
@@ -57,9 +58,9 @@ class Evidence(NamedTuple):
     params: Params
     data: Mapping[str, Any]
     labels: Labels
-    models: Mapping[str, Measured]
+    models: Mapping[str, ModelResults]
     arrays: Mapping[str, npt.NDArray[Any]]
-    surroundings: Surroundings
+    environment: Environment
 
 
 class Report(NamedTuple):
@@ -74,7 +75,7 @@ class Report(NamedTuple):
 class Subject:
     """One model as the page speaks of it."""
 
-    def __init__(self, name: str, measured: Measured, evidence: Evidence, language: Language) -> None:
+    def __init__(self, name: str, measured: ModelResults, evidence: Evidence, language: Language) -> None:
         self.name = name
         self.title = language.name("model", name)
         self.scores, self.history = measured.scores, measured.history
@@ -170,7 +171,7 @@ class Page:
 
     @cached_property
     def galleries(self) -> dict[str, list[Gallery]]:
-        """The images that are shown: right in one model alone, and the surest errors of each."""
+        """The images that are shown: right in one model alone, and the most_confident errors of each."""
         pairs = ((self.candidate, self.baseline), (self.baseline, self.candidate))
         return {
             "only": [
@@ -178,7 +179,7 @@ class Page:
                     f"only_{right.name}",
                     right.title,
                     self.language.say("errors.only_heading", model=right.title),
-                    surest(right.right & ~wrong.right, wrong.confidence, top=PICTURES),
+                    most_confident(right.right & ~wrong.right, wrong.confidence, top=PICTURES),
                     wrong,
                 )
                 for right, wrong in pairs
@@ -188,7 +189,7 @@ class Page:
                     f"confident_{model.name}",
                     model.title,
                     self.language.say("errors.confident_heading", model=model.title),
-                    surest(~model.right, model.confidence, top=PICTURES),
+                    most_confident(~model.right, model.confidence, top=PICTURES),
                     model,
                 )
                 for model in self.models
@@ -209,7 +210,7 @@ class Page:
         """Return the curves of all models for a kind of change, by the models' titles."""
         return {subject.title: self.evidence.models[name].curves[change] for name, subject in self.subjects.items()}
 
-    def speak_curves(self, change: str, amounts: str) -> str:
+    def describe_curves(self, change: str, amounts: str) -> str:
         """Say where the curves of all models begin and end."""
         return " ".join(
             self.language.say(
@@ -222,7 +223,7 @@ class Page:
             for title, table in self.curves(change).items()
         )
 
-    def speak_mistakes(self, gallery: Gallery) -> str:
+    def describe_mistakes(self, gallery: Gallery) -> str:
         """Say what each image of a gallery is and what it is taken for."""
         return ", ".join(self.language.say("errors.mistake", **self.mistake(gallery, n)) for n in gallery.numbers)
 
@@ -242,7 +243,7 @@ class Page:
         """Write a share with its interval."""
         return f"{self.language.percent(value)} ({self.interval(low, high)})"
 
-    def speak_pair(self, pair: Pair) -> str:
+    def describe_pair(self, pair: Pair) -> str:
         """Say which two classes are exchanged, and how often in all and each way."""
         return self.language.say(
             "errors.pair",
@@ -341,7 +342,7 @@ def render_markdown(page: Page) -> str:
         "accuracy_range": lambda model: page.interval(model.scores["accuracy_low"], model.scores["accuracy_high"]),
         "recall": lambda score: page.estimate(score.recall, score.recall_low, score.recall_high),
         "kept": lambda table, row: page.estimate(*(table[key][row] for key in ("accuracy", "low", "high"))),
-        "pair": lambda model, rank: page.speak_pair(model.pairs[rank]),
+        "pair": lambda model, rank: page.describe_pair(model.pairs[rank]),
         "hash": lambda digest: f"`{digest[:12]}…`",
     }
     return environment.get_template("report.md.jinja").render(

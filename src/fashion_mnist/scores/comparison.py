@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, norm, sem
 
+from fashion_mnist.data.split import Labels
 from fashion_mnist.errors import DataError
-from fashion_mnist.scores.metrics import Labels
 
 
 class Pair(NamedTuple):
@@ -74,7 +74,7 @@ def exchanged_pairs(counts: npt.NDArray[np.int64], *, top: int) -> list[Pair]:
     return sorted(pairs, key=lambda pair: -(pair.first_as_second + pair.second_as_first))[:top]
 
 
-def surest(chosen: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float64], *, top: int) -> list[int]:
-    """Return the numbers of the chosen images with the highest confidence, highest first; both of shape (n,)."""
+def most_confident(chosen: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float64], *, top: int) -> list[int]:
+    """Return the indices of the chosen images with the highest confidence, highest first; both of shape (n,)."""
     order = np.argsort(-confidence, kind="stable")
-    return [int(number) for number in order[chosen[order]][:top]]
+    return [int(index) for index in order[chosen[order]][:top]]

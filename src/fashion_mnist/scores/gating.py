@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, ttest_ind
 
+from fashion_mnist.data.split import Labels
 from fashion_mnist.params import Floors
 from fashion_mnist.scores.comparison import compare, least_difference
-from fashion_mnist.scores.metrics import Labels
 
 
 class Evaluation(NamedTuple):

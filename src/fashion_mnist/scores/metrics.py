@@ -1,24 +1,127 @@
-"""Scores of one classifier, from labels and predicted probabilities."""
+"""Scores of one classifier, from labels and predicted probabilities.
 
-from collections.abc import Sequence
-from typing import NamedTuple
+A metric is one function marked with `metric`. Its name is its key in reports/metrics, in MLflow and on the page.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
+from fashion_mnist.data.split import Floats, Labels
 from fashion_mnist.errors import DataError
+from fashion_mnist.training.objective import accuracy_score, cross_entropy, most_probable
 
-Labels = npt.NDArray[np.uint8]
-Probabilities = npt.NDArray[np.float32]
 Reals = npt.NDArray[np.float64]
 
-# Keras clips probabilities here before the logarithm, so that losses agree with its own.
-SMALLEST_PROBABILITY = 1e-7
+
+class Outcome(NamedTuple):
+    """What one model answers for one split.
+
+    labels, predictions: uint8, shape (n,). classes: how many there are. probabilities: float32, shape (n, classes);
+    None where only the predicted classes are known. bins: of the calibration error, if there are probabilities.
+    """
+
+    labels: Labels
+    predictions: Labels
+    classes: int
+    probabilities: Floats | None = None
+    bins: int = 0
+
+
+class Metric(NamedTuple):
+    """A score: its function, how it is written, and whether it needs more than the predicted classes."""
+
+    compute: Callable[[Outcome], float]
+    unit: Literal["share", "number"]
+    of_probabilities: bool
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def metric(
+    unit: Literal["share", "number"], *, of_probabilities: bool = False
+) -> Callable[[Callable[[Outcome], float]], Callable[[Outcome], float]]:
+    """Enter a function into METRICS under its own name."""
+
+    def enter(compute: Callable[[Outcome], float]) -> Callable[[Outcome], float]:
+        METRICS[compute.__name__] = Metric(compute, unit, of_probabilities)
+        return compute
+
+    return enter
+
+
+@metric("share")
+def accuracy(outcome: Outcome) -> float:
+    """Return the share of right predictions."""
+    return accuracy_score(outcome.labels, outcome.predictions)
+
+
+@metric("number")
+def macro_f1(outcome: Outcome) -> float:
+    """Return the mean over classes of F1; a class that never occurs, or is never predicted, scores 0."""
+    counts = confusion(outcome.labels, outcome.predictions, classes=outcome.classes)
+    f1 = 2 * counts.diagonal() / np.maximum(counts.sum(axis=1) + counts.sum(axis=0), 1)
+    return float(f1.mean())
+
+
+@metric("number", of_probabilities=True)
+def loss(outcome: Outcome) -> float:
+    """Return the cross-entropy, in nats."""
+    assert outcome.probabilities is not None  # noqa: S101 - else it is not called
+    return cross_entropy(outcome.labels, outcome.probabilities)
+
+
+@metric("number", of_probabilities=True)
+def expected_calibration_error(outcome: Outcome) -> float:
+    """Return the mean distance between confidence and accuracy, over equally wide bins of confidence.
+
+    0 means that of the images predicted with 80 % confidence, 80 % are right. Source: Guo et al. 2017, section 2.
+    """
+    assert outcome.probabilities is not None  # noqa: S101 - else it is not called
+    confidence = outcome.probabilities.max(axis=1).astype(np.float64)
+    binned = reliability(confidence, outcome.predictions == outcome.labels, bins=outcome.bins)
+    return float(np.average(np.abs(binned.accuracy - binned.confidence), weights=binned.images))
+
+
+def score(labels: Labels, probabilities: Floats, *, classes: int, confidence: float, bins: int) -> dict[str, float]:
+    """Score one model on one split: every metric, and the interval of the accuracy, by name.
+
+    labels: uint8, shape (n,). probabilities: float32, shape (n, classes). confidence: of the interval. bins: of the
+    calibration error. Raises DataError when shapes differ or a probability is not finite.
+    """
+    if probabilities.shape != (len(labels), classes):
+        raise DataError(
+            f"probabilities have shape {probabilities.shape}; expected {(len(labels), classes)}, "
+            "a row per label and a column per class"
+        )
+    if not np.isfinite(probabilities).all():
+        raise DataError("probabilities hold NaN or infinity; the model diverged. Lower its learning rate.")
+    return _compute(Outcome(labels, most_probable(probabilities), classes, probabilities, bins), confidence)
+
+
+def score_predictions(labels: Labels, predictions: Labels, *, classes: int, confidence: float) -> dict[str, float]:
+    """Return those scores of `score` that follow from the predicted classes alone; both of shape (n,)."""
+    return _compute(Outcome(labels, predictions, classes), confidence)
+
+
+def _compute(outcome: Outcome, confidence: float) -> dict[str, float]:
+    right = int(np.count_nonzero(outcome.labels == outcome.predictions))
+    low, high = share_interval(right, len(outcome.labels), confidence=confidence)
+    scores: dict[str, float] = {}
+    for name, (compute, _, of_probabilities) in METRICS.items():
+        if outcome.probabilities is not None or not of_probabilities:
+            scores[name] = compute(outcome)
+        if name == "accuracy":
+            scores |= {"accuracy_low": low, "accuracy_high": high}
+    return scores
 
 
 class ClassScore(NamedTuple):
-    """One class: its images, the share of them that is found with its interval, and the share of right finds."""
+    """One class: its images, its recall with an interval, and its precision."""
 
     name: str
     images: int
@@ -36,24 +139,10 @@ class Reliability(NamedTuple):
     accuracy: Reals
 
 
-def accuracy_score(labels: Labels, predictions: Labels) -> float:
-    """Return the share of right predictions; both of shape (n,)."""
-    return float(np.mean(labels == predictions))
-
-
 def share_interval(right: int, images: int, *, confidence: float) -> tuple[float, float]:
     """Return Wilson's interval of the share right / images, which stays within [0, 1] and holds its level near 1."""
     low, high = binomtest(right, images).proportion_ci(confidence, method="wilson")
     return float(low), float(high)
-
-
-def cross_entropy(labels: Labels, probabilities: Probabilities) -> float:
-    """Return the mean of -log p(label), in nats, as Keras' sparse categorical cross-entropy does.
-
-    labels: shape (n,). probabilities: shape (n, classes).
-    """
-    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.clip(of_label, SMALLEST_PROBABILITY, 1)).mean())
 
 
 def reliability(confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], *, bins: int) -> Reliability:
@@ -66,56 +155,6 @@ def reliability(confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool
     images = np.bincount(bin_of, minlength=bins)
     sums = (np.bincount(bin_of, weights=values, minlength=bins) for values in (confidence, right))
     return Reliability(images, *(total / np.maximum(images, 1) for total in sums))
-
-
-def expected_calibration_error(labels: Labels, probabilities: Probabilities, *, bins: int) -> float:
-    """Return the mean distance between confidence and accuracy, over equally wide bins of confidence.
-
-    0 means that of the images predicted with 80 % confidence, 80 % are right. Source: Guo et al. 2017, section 2.
-    """
-    right = probabilities.argmax(axis=1) == labels
-    binned = reliability(probabilities.max(axis=1).astype(np.float64), right, bins=bins)
-    return float(np.average(np.abs(binned.accuracy - binned.confidence), weights=binned.images))
-
-
-def score(
-    labels: Labels, probabilities: Probabilities, *, class_names: tuple[str, ...], confidence: float, bins: int
-) -> dict[str, float]:
-    """Score one model on one split.
-
-    labels: uint8, shape (n,). probabilities: float32, shape (n, classes). confidence: of the interval of the accuracy.
-    bins: of the calibration error. Raises DataError when shapes differ or a probability is not finite.
-    """
-    if probabilities.shape != (len(labels), len(class_names)):
-        raise DataError(
-            f"probabilities have shape {probabilities.shape}; expected {(len(labels), len(class_names))}, "
-            "a row per label and a column per class"
-        )
-    if not np.isfinite(probabilities).all():
-        raise DataError("probabilities hold NaN or infinity; the model diverged. Lower its learning rate.")
-    predictions = probabilities.argmax(axis=1).astype(np.uint8)
-    return {
-        **score_predictions(labels, predictions, class_names=class_names, confidence=confidence),
-        "loss": cross_entropy(labels, probabilities),
-        "expected_calibration_error": expected_calibration_error(labels, probabilities, bins=bins),
-    }
-
-
-def score_predictions(
-    labels: Labels, predictions: Labels, *, class_names: tuple[str, ...], confidence: float
-) -> dict[str, float]:
-    """Return those scores of `score` that follow from the predicted classes alone; both of shape (n,)."""
-    right = int(np.count_nonzero(labels == predictions))
-    low, high = share_interval(right, len(labels), confidence=confidence)
-    counts = confusion(labels, predictions, classes=len(class_names))
-    # A class that never occurs, or is never predicted, scores 0.
-    f1 = 2 * counts.diagonal() / np.maximum(counts.sum(axis=1) + counts.sum(axis=0), 1)
-    return {
-        "accuracy": accuracy_score(labels, predictions),
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "macro_f1": float(f1.mean()),
-    }
 
 
 def score_classes(

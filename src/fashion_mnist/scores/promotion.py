@@ -1,15 +1,13 @@
-"""What a run store is told of a pipeline's state: fingerprints, flat parameters, a table, and who is champion."""
+"""Which model is served: the best on validation, unless the gate objects."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from fashion_mnist.data.split import Labels
 from fashion_mnist.params import GateParams
 from fashion_mnist.scores.gating import Evaluation, judge
-from fashion_mnist.scores.metrics import Labels
 
 
 class Contender(NamedTuple):
@@ -26,12 +24,6 @@ class Decision(NamedTuple):
 
     moves: bool
     reason: str
-
-
-def fingerprint(*parts: Any) -> str:
-    """Return 32 hexadecimal digits that stand for JSON values; the order of keys does not count, any value does."""
-    canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
 def best_on_validation(accuracies: Mapping[str, float]) -> str:
@@ -52,7 +44,7 @@ def decide_promotion(
         return Decision(True, f"{reached}, the best of this state; there was no champion before")
     against = f"the champion, {champion.model}, {100 * champion.validation_accuracy:.2f} %"
     if candidate.validation_accuracy <= champion.validation_accuracy:
-        return Decision(False, f"{reached}, {against}; expected more")
+        return Decision(False, f"{reached} and does not beat {against}")
     if not np.array_equal(candidate.labels, champion.labels):
         return Decision(False, f"{reached}, but was tested on other images than {against}; they cannot be compared")
     verdict = judge(
@@ -65,27 +57,5 @@ def decide_promotion(
         class_names=class_names,
     )
     if verdict.failures:
-        return Decision(False, f"{reached}, {against}, but the gate refuses it: {'; '.join(verdict.failures)}")
-    return Decision(True, f"{reached}, {against}; the gate passes")
-
-
-def describe_state(scores: Mapping[str, Mapping[str, float]], comparison: Mapping[str, float], *, dataset: str) -> str:
-    """Lay the models' scores out as a Markdown table, with the paired difference below it."""
-    rows = [
-        ("test accuracy", "accuracy"),
-        ("lower end of its interval", "accuracy_low"),
-        ("upper end of its interval", "accuracy_high"),
-        ("validation accuracy", "validation_accuracy"),
-        ("train accuracy", "train_accuracy"),
-    ]
-    lines = [f"| on {dataset} | {' | '.join(scores)} |", f"| --- |{' ---: |' * len(scores)}"]
-    for title, key in rows:
-        lines.append(f"| {title} | {' | '.join(f'{100 * score[key]:.2f} %' for score in scores.values())} |")
-    counts = (f"{score['parameters']:,.0f}" for score in scores.values())
-    lines += [f"| parameters | {' | '.join(counts)} |", ""]
-    lines.append(
-        f"Paired difference on test: {100 * comparison['difference']:+.2f} points, interval "
-        f"{100 * comparison['difference_low']:+.2f} to {100 * comparison['difference_high']:+.2f}; "
-        f"McNemar's exact p = {comparison['mcnemar_p']:.2g}."
-    )
-    return "\n".join(lines) + "\n"
+        return Decision(False, f"{reached} against {against}, but the gate refuses it: {'; '.join(verdict.failures)}")
+    return Decision(True, f"{reached} against {against}; the gate passes")

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from scipy.ndimage import rotate
 from scipy.stats import norm, sem
 
-from fashion_mnist.data.dataset import Floats, Split
-from fashion_mnist.scores.metrics import Labels, Reals
+from fashion_mnist.data.split import Floats, Labels, Split
+from fashion_mnist.scores.metrics import Reals
 
 Classifier = Callable[[Floats], Labels]
 Table = dict[str, Reals]
@@ -28,6 +28,13 @@ DIRECTIONS = {
     "down_left": (1, -1),
     "left": (0, -1),
     "up_left": (-1, -1),
+}
+
+# The columns of the table of each kind of change; the first is the amount of change.
+CHANGES = {
+    "position": ("pixels", "accuracy", "low", "high", *DIRECTIONS),
+    "rotation": ("degrees", "accuracy", "low", "high"),
+    "noise": ("deviation", "accuracy", "low", "high"),
 }
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from fashion_mnist.data.dataset import Split
-from fashion_mnist.params import ModelParams
-from fashion_mnist.scores.metrics import accuracy_score, cross_entropy
-from fashion_mnist.training.models import predict
+from fashion_mnist.data.split import Split
+from fashion_mnist.params import TrainingParams
+from fashion_mnist.training.inference import predict
+from fashion_mnist.training.objective import accuracy_score, cross_entropy, most_probable
 
 # Between two reports of progress: well under a second of work, yet enough that the calls cost nothing.
 STEPS_PER_CALL = 125
@@ -43,25 +43,11 @@ class Progress(NamedTuple):
     accuracy: float
 
 
-def configure_tensorflow(*, seed: int, threads: int) -> None:
-    """Make this process compute the same bits every time; call it before TensorFlow computes anything.
-
-    Thread counts are fixed since they decide in which order sums are taken. The operating system's user may have
-    set another layout or float type in Keras' own configuration file; both are fixed too.
-    """
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    tf.config.experimental.enable_op_determinism()
-    keras.config.set_image_data_format("channels_last")
-    keras.config.set_floatx("float32")
-    keras.utils.set_random_seed(seed)
-
-
 def fit(
     model: keras.Model,
     train: Split,
     validation: Split,
-    params: ModelParams,
+    params: TrainingParams,
     *,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[EpochResult], None] = lambda _: None,
@@ -71,9 +57,9 @@ def fit(
     train, validation: images float32, shape (n, 28, 28, 1); labels uint8, shape (n,). The seed in `params` decides
     the order of images; the network's weights were drawn when it was built.
     """
-    train_steps = _compile_steps(model, params)
-    images, labels = tf.constant(train.images), tf.constant(train.labels, tf.int32)
     steps = -(-len(train.labels) // params.batch_size)
+    train_steps = _compile_steps(model, params, steps=steps * params.epochs)
+    images, labels = tf.constant(train.images), tf.constant(train.labels, tf.int32)
     rng = np.random.default_rng(params.seed)
     history = []
     for epoch in range(1, params.epochs + 1):
@@ -85,13 +71,12 @@ def fit(
             step = (epoch - 1) * steps + -(-int(seen) // params.batch_size)
             on_progress(Progress(epoch, step, steps * params.epochs, loss / seen, right / seen))
         probabilities = predict(model, validation.images, batch_size=VALIDATION_BATCH)
-        predictions = probabilities.argmax(axis=1).astype(np.uint8)
         result = EpochResult(
             epoch,
             loss / seen,
             right / seen,
             cross_entropy(validation.labels, probabilities),
-            accuracy_score(validation.labels, predictions),
+            accuracy_score(validation.labels, most_probable(probabilities)),
         )
         history.append(result)
         on_epoch(result)
@@ -112,8 +97,19 @@ def _calls(order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[tf.T
                 yield batches, tf.constant(first), tf.constant(min(first + STEPS_PER_CALL, len(rows)))
 
 
-def _adam(variables: Sequence[tf.Variable], learning_rate: float) -> Callable[[Sequence[tf.Tensor]], None]:
-    """Return a function that applies gradients to variables by Adam.
+def _one_cycle(peak: float, steps: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return a learning rate that rises to `peak` in the first quarter of the steps and falls to 0, both evenly.
+
+    Its argument is the number of the step, from 1. Source: Smith and Topin 2017, section 4.
+    """
+    rise = max(1.0, steps / 4)
+    return lambda step: peak * tf.minimum(step / rise, (steps - step) / max(1.0, steps - rise))
+
+
+def _adam(
+    variables: Sequence[tf.Variable], learning_rate: Callable[[tf.Tensor], tf.Tensor | float]
+) -> Callable[[Sequence[tf.Tensor]], None]:
+    """Return a function that applies gradients to variables by Adam; learning_rate: by the number of the step.
 
     TensorFlow's fused kernel passes over each variable once, keras.optimizers.Adam several times, which costs the
     convolutional network an eighth of its time. Formula and constants are the same. Source: Kingma and Ba 2015.
@@ -131,7 +127,7 @@ def _adam(variables: Sequence[tf.Variable], learning_rate: float) -> Callable[[S
                 v=second.handle,
                 beta1_power=tf.pow(beta_1, step),
                 beta2_power=tf.pow(beta_2, step),
-                lr=learning_rate,
+                lr=learning_rate(step),
                 beta1=beta_1,
                 beta2=beta_2,
                 epsilon=epsilon,
@@ -141,11 +137,15 @@ def _adam(variables: Sequence[tf.Variable], learning_rate: float) -> Callable[[S
     return apply
 
 
-def _compile_steps(model: keras.Model, params: ModelParams) -> Callable[..., Any]:
-    """Return a compiled function that trains on some batches and returns the sums of loss and right predictions."""
+def _compile_steps(model: keras.Model, params: TrainingParams, *, steps: int) -> Callable[..., Any]:
+    """Return a compiled function that trains on some batches and returns the sums of loss and right predictions.
+
+    steps: of the whole training.
+    """
     loss_of = keras.losses.SparseCategoricalCrossentropy()
     variables = [variable.value for variable in model.trainable_variables]
-    apply_gradients = _adam(variables, params.learning_rate)
+    one_cycle = _one_cycle(params.learning_rate, steps)
+    apply_gradients = _adam(variables, one_cycle if params.schedule == "one_cycle" else lambda _: params.learning_rate)
 
     @tf.function(jit_compile=params.jit_compile)
     def train_steps(

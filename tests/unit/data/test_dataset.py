@@ -8,7 +8,6 @@ import pytest
 
 from fashion_mnist.data import dataset
 from fashion_mnist.data.dataset import (
-    RawSplit,
     check_fashion_mnist,
     check_split,
     class_counts,
@@ -18,6 +17,7 @@ from fashion_mnist.data.dataset import (
     scale_pixels,
     summarize,
 )
+from fashion_mnist.data.split import RawSplit
 from fashion_mnist.data.synthetic import draw_garments
 from fashion_mnist.errors import DataError
 

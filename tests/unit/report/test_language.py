@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fashion_mnist.data.dataset import CLASS_NAMES
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.report.language import Language, percent, points, probability
 
 FOLDER = Path(__file__).parents[3] / "src/fashion_mnist/report/languages"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fashion_mnist.data.split import Labels
 from fashion_mnist.params import Floors
 from fashion_mnist.scores.comparison import compare, least_difference
 from fashion_mnist.scores.gating import Evaluation, Verdict, describe_changes, flatten, judge, least_lead
-from fashion_mnist.scores.metrics import Labels
 
 CLASSES = ("a", "b", "c")
 FLOORS = Floors(accuracy=0.3, recall=0.1)

@@ -10,9 +10,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fashion_mnist.errors import DataError
 from fashion_mnist.scores.metrics import (
-    accuracy_score,
     confusion,
-    cross_entropy,
     expected_calibration_error,
     reliability,
     score,
@@ -20,6 +18,7 @@ from fashion_mnist.scores.metrics import (
     score_predictions,
     share_interval,
 )
+from fashion_mnist.training.objective import accuracy_score, cross_entropy
 
 # Three of four right, the second image wrong.
 LABELS = np.array([0, 0, 1, 1], np.uint8)

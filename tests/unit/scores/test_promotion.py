@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 
-from fashion_mnist.data.dataset import CLASS_NAMES
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.params import Floors, GateParams
-from fashion_mnist.scores.promotion import (
-    Contender,
-    best_on_validation,
-    decide_promotion,
-    describe_state,
-    fingerprint,
-)
+from fashion_mnist.report.run_description import describe_state
+from fashion_mnist.scores.promotion import Contender, best_on_validation, decide_promotion
+from pipeline.store.state import fingerprint
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 100)
 GATE = GateParams(margin=0.012, confidence=0.95, floors={}, seeds=(1, 2))

@@ -4,8 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fashion_mnist.data.dataset import Floats, Split
-from fashion_mnist.scores.metrics import Labels
+from fashion_mnist.data.split import Floats, Labels, Split
 from fashion_mnist.scores.robustness import DIRECTIONS, noise_curve, position_curve, rotation_curve, shift
 
 # Bright and dark squares in the middle, six pixels from every edge; bright is class 1.

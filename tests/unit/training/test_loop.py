@@ -6,14 +6,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from fashion_mnist.training.models import build
 
-from fashion_mnist.data.dataset import Split, scale_pixels
+from fashion_mnist.data.dataset import scale_pixels
+from fashion_mnist.data.split import Split
 from fashion_mnist.data.synthetic import draw_garments
 from fashion_mnist.params import DenseParams
-from fashion_mnist.scores.metrics import accuracy_score, cross_entropy
 from fashion_mnist.training import loop
-from fashion_mnist.training.loop import EpochResult, Progress, configure_tensorflow, fit
-from fashion_mnist.training.models import build, predict
+from fashion_mnist.training.determinism import configure_tensorflow
+from fashion_mnist.training.inference import predict
+from fashion_mnist.training.loop import EpochResult, Progress, fit
+from fashion_mnist.training.objective import accuracy_score, cross_entropy
 
 pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
 

@@ -9,20 +9,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from fashion_mnist.training.models import build
 from ruamel.yaml import YAML
 
-from fashion_mnist.data.dataset import Floats
+from fashion_mnist.data.split import Floats
 from fashion_mnist.errors import DataError
 from fashion_mnist.params import CnnParams, DenseParams, TrainParams, parse_params
-from fashion_mnist.training.models import (
-    build,
-    canonical_archive,
-    from_archive,
-    look_inside,
-    multiply_adds,
-    predict,
-    to_archive,
-)
+from fashion_mnist.training.archive import canonical_archive, from_archive, to_archive
+from fashion_mnist.training.inference import predict
+from fashion_mnist.training.inspection import look_inside, multiply_adds
 
 pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
 

@@ -1,0 +1,61 @@
+"""Where each artifact is: the one place that names a path. All are relative to the project's folder."""
+
+import os
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+DVC_YAML = Path("dvc.yaml")
+DVC_LOCK = Path("dvc.lock")
+REQUIREMENTS = Path("requirements/run.txt")
+
+RAW = Path("data/raw")
+NORMALIZED = Path("data/normalized")
+
+MODELS = Path("models")
+
+REPORTS = Path("reports")
+DATA = REPORTS / "data.json"
+METRICS = REPORTS / "metrics"
+PREDICTIONS = REPORTS / "predictions"
+ARRAYS = REPORTS / "arrays.npz"
+COMPARISON = REPORTS / "comparison.json"
+FIGURES = REPORTS / "figures"
+PAGE_MARKDOWN = REPORTS / "report.md"
+PAGE_HTML = REPORTS / "report.html"
+SEEDS = REPORTS / "seeds"
+
+TRACKING = Path("tracking")
+RECEIPT = TRACKING / "receipt.json"
+
+
+def archive_of(model: str) -> Path:
+    """Return the path of a trained network."""
+    return MODELS / model / "model.keras"
+
+
+def history_of(model: str) -> Path:
+    """Return the path of a training's epochs."""
+    return MODELS / model / "history.csv"
+
+
+def metrics_of(model: str) -> Path:
+    """Return the path of a model's scores."""
+    return METRICS / f"{model}.json"
+
+
+def predictions_of(model: str) -> Path:
+    """Return the path of what a model predicts for each test image."""
+    return PREDICTIONS / f"{model}.csv"
+
+
+def curve_of(change: str, model: str) -> Path:
+    """Return the path of a model's accuracy on images changed in one way."""
+    return REPORTS / change / f"{model}.csv"
+
+
+def store_folder() -> Path:
+    """Return the folder of the run store: the project's own, also within a queued experiment's copy of the project.
+
+    DVC deletes such a copy when the experiment is done, and says in DVC_ROOT where the project is.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve() / TRACKING

@@ -1,0 +1,107 @@
+"""What runs hold, gathered from the files of a state: parameters, metrics, data sets, artifacts."""
+
+import re
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES
+from fashion_mnist.data.split import Labels
+from fashion_mnist.scores.gating import flatten
+from fashion_mnist.scores.metrics import confusion, score_classes
+from pipeline.runtime.costs import Costs
+from pipeline.runtime.paths import DATA, PARAMS, history_of, metrics_of, predictions_of
+from pipeline.runtime.tables import HISTORY, read_history, read_predictions
+from pipeline.store.runs import Content, Measure, Source
+from pipeline.store.state import PipelineState
+
+# The split that a metric was measured on, where that is not test.
+SPLIT_OF = {"train_accuracy": "train", "validation_accuracy": "validation", "train_validation_gap": None}
+SPLIT_OF |= {"parameters": None, "multiply_adds": None}
+
+
+def parent_content(state: PipelineState) -> Content:
+    """Gather the content of the run that stands for the whole pipeline."""
+    measures = [Measure(key, float(value), source="test") for key, value in state.comparison.items()]
+    written = [Path(out["path"]) for out in state.stages["report"]["outs"]]
+    return Content(
+        flatten(state.params),
+        measures,
+        sources(state.data),
+        [(PARAMS, ""), (DATA, "reports"), *((path, "reports") for path in written)],
+        {"dvc.lock": write_lock(state.stages)},
+    )
+
+
+def child_content(state: PipelineState, name: str) -> Content:
+    """Gather the content of one model's run."""
+    history, table = read_history(name), read_predictions(name)
+    measures = [
+        Measure(f"epoch_{column}", float(value), int(epoch))
+        for column in HISTORY
+        if column != "epoch"
+        for epoch, value in zip(history["epoch"], history[column], strict=True)
+    ]
+    measures += [
+        Measure(key, float(value), source=SPLIT_OF.get(key, "test")) for key, value in state.scores[name].items()
+    ]
+    measures += class_measures(table["label"], table["prediction"], confidence=state.params["evaluate"]["confidence"])
+    return Content(
+        flatten(state.params["train"][name]),
+        measures,
+        sources(state.data),
+        [(history_of(name), ""), (metrics_of(name), "metrics"), (predictions_of(name), "predictions")],
+        {"confusion.csv": confusion_csv(table["label"], table["prediction"])},
+    )
+
+
+def class_measures(labels: Labels, predictions: Labels, *, confidence: float) -> list[Measure]:
+    """Return precision and recall of each class, named as recall_ankle_boot.
+
+    A slash in the name would make a group of its own on MLflow's pages, above all other metrics.
+    """
+    return [
+        Measure(f"{metric}_{re.sub(r'[^a-z]', '_', score.name.lower())}", getattr(score, metric), source="test")
+        for score in score_classes(labels, predictions, class_names=CLASS_NAMES, confidence=confidence)
+        for metric in ("precision", "recall")
+    ]
+
+
+def confusion_csv(labels: Labels, predictions: Labels) -> str:
+    """Write how often each class (row) is predicted as another (column) as CSV, headed by the classes' names."""
+    text = StringIO()
+    counts = confusion(labels, predictions, classes=len(CLASS_NAMES))
+    np.savetxt(text, counts, fmt="%d", delimiter=",", header=",".join(CLASS_NAMES), comments="")
+    return text.getvalue()
+
+
+def cost_measures(costs: Costs, *stages: str) -> list[Measure]:
+    """Name what stages cost as metrics. A stage that did not run here has none, since no output holds a time."""
+    return [
+        Measure(f"{stage.partition('@')[0]}_{key}", value)
+        for stage in stages
+        for key, value in costs.get(stage, {}).items()
+    ]
+
+
+def sources(data: Mapping[str, Any]) -> dict[str, Source]:
+    """Describe the splits by the digests that normalize took."""
+    return {
+        split: Source(
+            f"{data['dataset']} {split}",
+            data[split]["images_sha256"][:36],
+            f"data/normalized/{split}, {data[split]['images']} images",
+        )
+        for split in ("train", "validation", "test")
+    }
+
+
+def write_lock(stages: Mapping[str, Any]) -> str:
+    """Write dvc.lock without `track`, whose record DVC adds only after it has run."""
+    text = StringIO()
+    YAML(typ="safe").dump({"schema": "2.0", "stages": dict(stages)}, text)
+    return text.getvalue()

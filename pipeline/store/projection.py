@@ -1,0 +1,123 @@
+"""Bring the run store in line with a state: a parent run, a nested run for each model, and their registered versions.
+
+Every run carries a fingerprint of what made it. A finished run is left alone, a partial one replaced, a missing one
+made.
+"""
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+import fashion_mnist
+from fashion_mnist.data.fashion_mnist import INPUT_SHAPE
+from fashion_mnist.params import GateParams
+from fashion_mnist.report.run_description import describe_state
+from fashion_mnist.scores.promotion import Contender
+from pipeline.runtime.costs import Costs, read_costs
+from pipeline.runtime.files import file_digest
+from pipeline.runtime.paths import archive_of
+from pipeline.runtime.tables import read_predictions
+from pipeline.store.connection import Store
+from pipeline.store.content import child_content, cost_measures, parent_content
+from pipeline.store.environment import environment_tags
+from pipeline.store.logged_model import Archive, log_model
+from pipeline.store.registry import Candidate, promote
+from pipeline.store.runs import (
+    DESCRIPTION,
+    FINGERPRINT,
+    PARENT,
+    STATE,
+    close_run,
+    fill_run,
+    find_runs,
+    keep_finished,
+    log_measures,
+    set_tags,
+    start_run,
+)
+from pipeline.store.state import PipelineState, fingerprint
+
+SERVING_PACKAGES = ("keras", "mlflow", "numpy", "pydantic", "scipy", "tensorflow")
+
+
+def project(store: Store, state: PipelineState, gate: GateParams) -> str:
+    """Make the runs of a state complete; returns a sentence that says what was done."""
+    children = {
+        name: keep_finished(
+            store, find_runs(store, **{FINGERPRINT: state.fingerprint_of(name), STATE: state.fingerprint})
+        )
+        for name in state.scores
+    }
+    parent = keep_finished(store, find_runs(store, **{FINGERPRINT: state.fingerprint}))
+    if parent and all(child and child.data.tags[PARENT] == parent.info.run_id for child in children.values()):
+        return f"{state.fingerprint[:8]}: the store already holds its {1 + len(children)} runs"
+    parent_id = parent.info.run_id if parent else start_run(store, name=name_state(state), tags=describe(state))
+    costs, candidates = read_costs(), {}
+    for name, child in children.items():
+        if child is None:
+            run_id = log_child(store, state, name, parent_id, costs)
+        else:
+            run_id = child.info.run_id
+            set_tags(store, run_id, {PARENT: parent_id})
+        candidates[name] = as_candidate(store, state, name, run_id)
+    if parent is None:
+        fill_run(store, parent_id, parent_content(state))
+        shared = [stage for stage in state.stages if not stage.startswith("train@")]
+        log_measures(store, parent_id, cost_measures(costs, *shared))
+    promoted = promote(store, candidates, gate)
+    close_run(store, parent_id, "FINISHED")  # last, so an unfinished parent means an unfinished projection
+    return f"{state.fingerprint[:8]}: {1 + len(children)} runs in the store; {promoted}"
+
+
+def log_child(store: Store, state: PipelineState, name: str, parent_id: str, costs: Costs) -> str:
+    """Log one model's run, with the model itself; returns the run's id."""
+    mark, section = state.fingerprint_of(name), state.params["train"][name]
+    tags = {FINGERPRINT: mark, STATE: state.fingerprint, PARENT: parent_id, "model": name, **environment_tags()}
+    tags["threads"] = str(section["threads"])
+    run_id = start_run(store, name=name, tags=tags)
+    archive = Archive(
+        archive_of(name),
+        file_digest(archive_of(name)),
+        Path(fashion_mnist.__file__).parent,
+        [f"{package}=={version(package)}" for package in SERVING_PACKAGES],
+        np.zeros((1, *INPUT_SHAPE), np.uint8),
+    )
+    model_id = log_model(store, run_id, archive, name=name, tags={FINGERPRINT: mark})
+    fill_run(store, run_id, child_content(state, name), model_id=model_id)
+    log_measures(store, run_id, cost_measures(costs, f"train@{name}"))
+    close_run(store, run_id, "FINISHED")
+    return run_id
+
+
+def as_candidate(store: Store, state: PipelineState, name: str, run_id: str) -> Candidate:
+    """Gather what the registry is told of a model whose run is in the store."""
+    scores, table = state.scores[name], read_predictions(name)
+    kept = ("accuracy", "loss", "macro_f1", "train_accuracy", "validation_accuracy")
+    logged = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'")
+    return Candidate(
+        state.fingerprint_of(name),
+        run_id,
+        logged[0].model_id,
+        {"model": name, "data": state.data["dataset"], **{key: str(scores[key]) for key in kept}},
+        f"{name} on {state.data['dataset']}: {100 * scores['validation_accuracy']:.2f} % on validation, "
+        f"{100 * scores['accuracy']:.2f} % on test.",
+        Contender(name, scores["validation_accuracy"], table["label"], table["prediction"]),
+    )
+
+
+def name_state(state: PipelineState) -> str:
+    """Name a state's run by the DVC experiment it came from, or by its fingerprint."""
+    return os.environ.get("DVC_EXP_NAME") or f"pipeline {state.fingerprint[:8]}"
+
+
+def describe(state: PipelineState) -> dict[str, str]:
+    """Return the tags of the run that stands for the whole pipeline."""
+    return {
+        FINGERPRINT: state.fingerprint,
+        DESCRIPTION: describe_state(state.scores, state.comparison, dataset=state.data["dataset"]),
+        "data": state.data["dataset"],
+        "dvc.lock": fingerprint(state.stages),
+        **environment_tags(),
+    }

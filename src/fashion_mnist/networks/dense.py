@@ -1,0 +1,36 @@
+"""The dense network: every pixel is an input of its own, wherever it is."""
+
+from typing import TYPE_CHECKING
+
+from fashion_mnist.data.fashion_mnist import CLASSES, INPUT_SHAPE
+from fashion_mnist.params import Count, TrainingParams
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Params(TrainingParams):
+    """units: of the hidden layer."""
+
+    units: Count
+
+
+def build(params: Params) -> "keras.Model":
+    """Build the dense network.
+
+    With 128 units: 101,770 parameters. The source article reports 0.8782 on test after 5 epochs.
+    """
+    import keras
+    from keras import layers
+
+    precision = {"dtype": params.precision}
+    return keras.Sequential(
+        [
+            layers.Input(INPUT_SHAPE, name="images"),
+            layers.Flatten(name="flatten", **precision),
+            layers.Dense(params.units, activation="relu", name="hidden", **precision),
+            # Softmax needs the range and the digits of float32 whatever the other layers compute in.
+            layers.Dense(CLASSES, activation="softmax", name="classes", dtype="float32"),
+        ],
+        name="dense",
+    )

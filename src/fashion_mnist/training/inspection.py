@@ -1,0 +1,32 @@
+"""Look at a network: what an image costs it, and what its layers make of one."""
+
+import math
+
+import keras
+import numpy as np
+
+from fashion_mnist.data.split import Floats
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Count the multiply-adds that one image costs in convolutions and dense layers; the rest is small beside them."""
+    kernels = ((layer.output.shape[1:-1], layer.kernel.shape) for layer in model.layers if hasattr(layer, "kernel"))
+    return sum(math.prod(positions) * math.prod(kernel) for positions, kernel in kernels)
+
+
+def look_inside(model: keras.Model, image: Floats) -> dict[str, Floats]:
+    """Follow one image, shape (28, 28, 1), through a network as far as it stays an image.
+
+    Returns `maps/LAYER`, shape (height, width, channels), for each such layer, in order; before the first, if it is a
+    convolution, its `kernels/LAYER`, shape (height, width, filters). Empty for a network that has no such layer.
+    """
+    seen: dict[str, Floats] = {}
+    layers_of_images = [layer for layer in model.layers if len(layer.output.shape) == 4]
+    if not layers_of_images:
+        return seen
+    outputs = keras.Model(model.inputs[0], [layer.output for layer in layers_of_images])(image[np.newaxis])
+    for layer, output in zip(layers_of_images, outputs, strict=True):
+        if hasattr(layer, "kernel") and not seen:
+            seen[f"kernels/{layer.name}"] = np.array(layer.kernel[:, :, 0], np.float32)
+        seen[f"maps/{layer.name}"] = np.array(output[0], np.float32)
+    return seen
