@@ -7,28 +7,50 @@ import sys
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
-PROJECT = Path(__file__).parent.parent
-LIBRARY = PROJECT / "src" / "fashion_mnist"
-STAGES = ("download", "normalize", "train", "evaluate", "report", "track")
-# Stages that params.yaml has a section for; `track` takes what all others read.
-SECTIONS = STAGES[:-1]
+from pipeline.tools.demo import PROJECT
+from tests.dvc_yaml import MODELS, dvc_stages, paths
 
-# A module imports only from layers to its left.
-LAYERS = (
-    {"errors"},
-    {"params", "idx", "dataset", "synthetic", "metrics", "language"},
-    {"models", "comparison", "robustness", "claims"},
-    {"training", "figures", "reporting", "gating"},
-    {"projection", "page"},
+LIBRARY = PROJECT / "src" / "fashion_mnist"
+PIPELINE = PROJECT / "pipeline"
+STAGES = ("download", "normalize", "train", "evaluate", "report", "track")
+MODULES = sorted([*LIBRARY.rglob("*.py"), *PIPELINE.rglob("*.py")])
+
+# A module imports only from rooms before its own, or from its own.
+LIBRARY_ROOMS = (
+    "errors",
+    "data.fashion_mnist",
+    "networks",
+    "params",
+    "parsing",
+    "data",
+    "networks.*",
+    "training",
+    "scores",
+    "report",
 )
-HEAVY = {"tensorflow", "keras"}
+PIPELINE_ROOMS = ("runtime", "store", "stages", "tools")
+
+# What a stage imports, but cannot change its output: errors, finding and checking parameters (DVC records their
+# values), the command line, what a stage cost, the live view, atomic writes, and where files are.
+SCAFFOLD = {
+    "pipeline/runtime/command.py",
+    "pipeline/runtime/costs.py",
+    "pipeline/runtime/files.py",
+    "pipeline/runtime/live.py",
+    "pipeline/runtime/parameters.py",
+    "pipeline/runtime/paths.py",
+    "src/fashion_mnist/errors.py",
+    "src/fashion_mnist/networks/__init__.py",
+    "src/fashion_mnist/params.py",
+    "src/fashion_mnist/parsing.py",
+}
+LONGEST_MODULE, LONGEST_FUNCTION = 250, 45
 
 
 def imports(path: Path) -> set[str]:
@@ -43,176 +65,221 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def of_package(package: str, path: Path) -> set[str]:
-    """List the modules of a package that a file imports, without the package's name."""
-    return {name.split(".")[1] for name in imports(path) if name.startswith(f"{package}.")}
+def packages(path: Path) -> set[str]:
+    """List the packages that a file imports."""
+    return {name.split(".")[0] for name in imports(path)}
 
 
 def local_file(module: str) -> Path | None:
     """Find the file of a local module; None for a name from elsewhere."""
-    for root in (PROJECT / "src", PROJECT):
-        path = root / Path(*module.split("."))
-        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-            if candidate.is_file() and module.split(".")[0] in {"fashion_mnist", "pipeline"}:
-                return candidate
-    return None
+    root = {"fashion_mnist": PROJECT / "src", "pipeline": PROJECT}.get(module.split(".")[0])
+    if root is None:
+        return None
+    path = root / Path(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
-def transitive_imports(path: Path) -> tuple[set[Path], set[str]]:
-    """List the local files that running a file loads, itself among them, and the foreign packages they import."""
+def local_imports(path: Path) -> set[Path]:
+    """List the local files that a file imports."""
+    return {file for file in map(local_file, imports(path)) if file}
+
+
+def all_imports(path: Path) -> set[Path]:
+    """List the local files that running a file loads, itself among them."""
     files: set[Path] = set()
-    foreign: set[str] = set()
     waiting = [path]
     while waiting:
         file = waiting.pop()
-        if file in files:
+        if file not in files:
+            files.add(file)
+            packages_above = (folder / "__init__.py" for folder in file.parents if folder.is_relative_to(PROJECT))
+            waiting += [*local_imports(file), *(above for above in packages_above if above.is_file())]
+    return files
+
+
+def is_empty(path: Path) -> bool:
+    """Tell whether a file holds no code, at most a docstring."""
+    body = ast.parse(path.read_text()).body
+    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PROJECT).as_posix()
+
+
+def library_room(path: Path) -> int:
+    """Return the place of a library module's room in the order of rooms."""
+    parts = path.relative_to(LIBRARY).with_suffix("").parts
+    if parts == ("networks", "__init__"):
+        return LIBRARY_ROOMS.index("networks")
+    if parts[0] == "networks":
+        return LIBRARY_ROOMS.index("networks.*")
+    dotted = ".".join(parts)
+    return LIBRARY_ROOMS.index(dotted if dotted in LIBRARY_ROOMS else parts[0])
+
+
+def pipeline_room(path: Path) -> int:
+    """Return the place of a pipeline module's room in the order of rooms."""
+    parts = path.relative_to(PIPELINE).parts
+    return PIPELINE_ROOMS.index(parts[0] if len(parts) > 1 else "stages")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_one_way(path: Path) -> None:
+    if is_empty(path) or path == PIPELINE / "__init__.py":  # which every process of the pipeline begins with
+        return
+    for imported in local_imports(path):
+        if is_empty(imported) or imported == PIPELINE / "__init__.py":
             continue
-        files.add(file)
-        waiting.append(file.parent / "__init__.py")
-        for module in imports(file):
-            local = local_file(module)
-            if local:
-                waiting.append(local)
-            elif module.split(".")[0] not in {"fashion_mnist", "pipeline"}:
-                foreign.add(module.split(".")[0])
-    return files, foreign
+        if path.is_relative_to(LIBRARY):
+            assert imported.is_relative_to(LIBRARY), name_of(imported)
+            assert library_room(imported) <= library_room(path), name_of(imported)
+        elif imported.is_relative_to(PIPELINE):
+            assert pipeline_room(imported) <= pipeline_room(path), name_of(imported)
 
 
-def dvc_stages(file: str = "dvc.yaml") -> dict[str, Any]:
-    stages: dict[str, Any] = YAML(typ="safe").load(PROJECT / file)["stages"]
-    return stages
+def test_top_of_the_pipeline_holds_the_stages_and_nothing_else() -> None:
+    assert {path.stem for path in PIPELINE.glob("*.py")} == {*STAGES, "__init__"}
+    assert {name.partition("@")[0] for name in dvc_stages()} == set(STAGES)
+    assert list(YAML(typ="safe").load(PROJECT / "params.yaml")) == ["models", *STAGES[:-1], "gate"]
 
 
-def test_every_library_module_has_a_layer() -> None:
-    assert {path.stem for path in LIBRARY.glob("*.py")} - {"__init__"} == set().union(*LAYERS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_never_import_each_other(stage: str) -> None:
+    others = {PIPELINE / f"{other}.py" for other in STAGES} - {PIPELINE / f"{stage}.py"}
+    assert not all_imports(PIPELINE / f"{stage}.py") & others
 
 
-@pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.py")), ids=lambda path: path.stem)
-def test_library_imports_point_one_way(path: Path) -> None:
-    lower: set[str] = set()
-    for layer in LAYERS:
-        if path.stem in layer:
-            break
-        lower |= layer
-    assert of_package("fashion_mnist", path) <= lower
-    assert "pipeline" not in {name.split(".")[0] for name in imports(path)}
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_and_functions_are_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= LONGEST_MODULE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, node.name
 
 
-def test_library_knows_no_argv_clock_network_or_mlflow() -> None:
+@pytest.mark.parametrize("path", sorted(LIBRARY.rglob("*.py")), ids=name_of)
+def test_library_has_no_effects(path: Path) -> None:
     effects = {
-        "sys",
-        "os",
-        "time",
-        "datetime",
-        "socket",
-        "requests",
-        "urllib",
-        "subprocess",
         "argparse",
+        "datetime",
         "mlflow",
+        "os",
+        "requests",
+        "socket",
+        "subprocess",
+        "sys",
+        "time",
         "tqdm",
+        "urllib",
     }
-    for path in LIBRARY.glob("*.py"):
-        assert not {name.split(".")[0] for name in imports(path)} & effects, path.name
+    files = {"pathlib", "tempfile"}
+    if path == LIBRARY / "training/archive.py":  # Keras saves and loads by path alone, so it is given a scratch folder
+        files = set()
+    assert not packages(path) & (effects | files)
 
 
-def test_stages_never_import_each_other() -> None:
-    for stage in STAGES:
-        names = {
-            name.split(".")[1] for name in imports(PROJECT / f"pipeline/{stage}.py") if name.startswith("pipeline.")
-        }
-        shared = {"train": {"live"}, "track": {"registry", "tracking"}}.get(stage, set())
-        assert names <= {"command", "costs", "files"} | shared, stage
+def test_only_the_store_imports_mlflow() -> None:
+    importers = [path for path in MODULES if "mlflow" in packages(path)]
+    assert importers
+    assert {path.parent for path in importers} == {PIPELINE / "store"}
 
 
-def test_shared_pipeline_modules_import_no_stage() -> None:
-    for shared in ("command", "costs", "files", "live", "registry", "tracking", "watch"):
-        names = {
-            name.split(".")[1] for name in imports(PROJECT / f"pipeline/{shared}.py") if name.startswith("pipeline.")
-        }
-        assert not names & {*STAGES, "demo"}
+def test_served_code_imports_nothing_of_the_pipeline() -> None:
+    assert "pipeline" not in packages(PIPELINE / "store/serving.py")
 
 
-@pytest.mark.parametrize("stage", ["download", "normalize", "report", "track", "gate"])
-def test_stage_without_a_network_does_not_import_tensorflow(stage: str) -> None:
-    _, foreign = transitive_imports(PROJECT / f"pipeline/{stage}.py")
-    assert not foreign & HEAVY
-
-
-def test_gate_imports_nothing_slow() -> None:
-    loaded = "import sys, pipeline.tools.gate; print(*{name.split('.')[0] for name in sys.modules})"
-    found = subprocess.run([sys.executable, "-c", loaded], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert not set(found.stdout.split()) & {*HEAVY, "mlflow", "pandas", "sklearn", "matplotlib", "dvc"}
-
-
-def test_only_evaluate_opens_the_test_split() -> None:
-    stages = dvc_stages()
-    covering = {"data", "data/normalized", "data/normalized/test"}
-    assert {name for name, stage in stages.items() if covering & set(stage["deps"])} == {"evaluate"}
-    for stage in ("train", "report"):
-        assert '"test"' not in (PROJECT / f"pipeline/{stage}.py").read_text()
+LOADED = """
+import sys
+from pipeline.{module} import main
+{call}
+print(*{{name.split('.')[0] for name in sys.modules}})
+"""
 
 
 @pytest.mark.parametrize(
-    ("file", "stage"), [*(("dvc.yaml", stage) for stage in STAGES), ("seeds/dvc.yaml", "replicate")]
+    ("module", "call", "unwanted"),
+    [
+        ("download", "", {"tensorflow", "keras", "mlflow"}),
+        ("normalize", "", {"tensorflow", "keras", "mlflow"}),
+        ("report", "", {"tensorflow", "keras", "mlflow"}),
+        ("track", "", {"tensorflow", "keras"}),
+        ("train", "", {"mlflow"}),
+        ("evaluate", "", {"mlflow"}),
+        (
+            "tools.gate",
+            "from pipeline.runtime.parameters import read_params; read_params()",
+            {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "matplotlib", "dvc"},
+        ),
+    ],
 )
-def test_code_dependencies_in_dvc_yaml_are_all_local_imports(file: str, stage: str) -> None:
-    declared = {dep for dep in dvc_stages(file)[stage]["deps"] if dep.endswith(".py")}
-    files, _ = transitive_imports(PROJECT / f"pipeline/{stage}.py")
-    if stage == "track":  # which stores the served code, without importing it
-        files |= transitive_imports(PROJECT / "pipeline/store/serving.py")[0]
-    assert declared == {path.relative_to(PROJECT).as_posix() for path in files}
+def test_module_imports_only_what_it_uses(module: str, call: str, unwanted: set[str]) -> None:
+    script = LOADED.format(module=module, call=call)
+    found = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+    loaded = set(found.stdout.split())
+    assert "numpy" in loaded
+    assert not loaded & unwanted
 
 
-def test_template_is_a_dependency_of_the_stage_that_renders_it() -> None:
-    deps = dvc_stages()["report"]["deps"]
-    templates = {f"src/fashion_mnist/report/templates/report.{kind}.jinja" for kind in ("html", "md")}
-    assert templates == {dep for dep in deps if dep.endswith(".jinja")}
-    assert "src/fashion_mnist/report/languages" in deps
+def test_only_evaluate_depends_on_the_test_split() -> None:
+    covering = {"data", "data/normalized", "data/normalized/test"}
+    assert {name for name, stage in dvc_stages().items() if covering & paths(stage, "deps")} == {"evaluate"}
 
 
-def test_stages_share_one_word_with_module_and_params_section() -> None:
-    assert tuple(dvc_stages()) == STAGES
-    assert all((PROJECT / f"pipeline/{stage}.py").is_file() for stage in STAGES)
-    assert list(YAML(typ="safe").load(PROJECT / "params.yaml")) == ["models", *SECTIONS, "gate"]
+def test_scaffold_is_there() -> None:
+    assert {path for path in SCAFFOLD if not (PROJECT / path).is_file()} == set()
+
+
+@pytest.mark.parametrize("stage", list(dvc_stages()))
+def test_code_dependencies_are_the_imports_but_for_scaffold(stage: str) -> None:
+    name, _, model = stage.partition("@")
+    files = all_imports(PIPELINE / f"{name}.py")
+    if name == "train":  # which finds its network by name
+        files |= all_imports(LIBRARY / f"networks/{MODELS[model]}.py")
+    if name == "track":  # which stores the served code without importing it
+        files |= all_imports(PIPELINE / "store/serving.py")
+    imported = {name_of(path) for path in files if not is_empty(path)}
+    declared = {path for path in paths(dvc_stages()[stage], "deps") if path.endswith(".py")}
+    assert declared == imported - SCAFFOLD
+
+
+def test_report_depends_on_its_templates_and_languages() -> None:
+    declared = paths(dvc_stages()["report"], "deps")
+    templates = {name_of(path) for path in (LIBRARY / "report/templates").glob("report.*")}
+    assert len(templates) == 2
+    assert templates | {"src/fashion_mnist/report/languages"} <= declared
+
+
+def test_what_computes_is_a_dependency_of_all_that_computes() -> None:
+    stages = dvc_stages()
+    computing = {name for name, stage in stages.items() if "requirements/compute.txt" in paths(stage, "deps")}
+    assert computing == {"normalize", "train@dense", "train@cnn", "evaluate"}
+    assert "requirements/run.txt" in paths(stages["report"], "deps")  # whose versions it shows
 
 
 def test_track_depends_on_all_parameters_and_on_all_that_report_writes() -> None:
     stages = dvc_stages()
-    track, report = stages["track"], stages["report"]
-    assert track["params"] == list(YAML(typ="safe").load(PROJECT / "params.yaml"))
-    written = {path for kind in ("outs", "metrics", "plots") for entry in report.get(kind, []) for path in entry}
-    assert written <= set(track["deps"])
+    assert stages["track"]["params"] == list(YAML(typ="safe").load(PROJECT / "params.yaml"))
+    assert paths(stages["report"], "outs", "metrics", "plots") <= paths(stages["track"], "deps")
 
 
-def test_only_tracking_and_the_served_code_import_mlflow() -> None:
-    importers = {
-        path.stem
-        for path in [*LIBRARY.glob("*.py"), *(PROJECT / "pipeline").glob("*.py")]
-        if "mlflow" in {name.split(".")[0] for name in imports(path)}
-    }
-    assert importers == {"tracking", "serving"}
-
-
-def test_served_code_imports_nothing_of_the_pipeline() -> None:
-    assert "pipeline" not in {name.split(".")[0] for name in imports(PROJECT / "pipeline/store/serving.py")}
-
-
-def test_matrix_names_no_model_outside_params() -> None:
-    assert dvc_stages()["train"]["matrix"] == {"model": "${models}"}
+def test_dvc_yaml_names_no_model_and_no_network() -> None:
+    code = re.sub(r"#.*", "", (PROJECT / "dvc.yaml").read_text())
+    assert not re.findall(r"\b(dense|cnn)\b", code)
 
 
 def locked(name: str) -> dict[str, tuple[str, str]]:
     """Read a lock: by package its version, and the comment that says who wants it."""
     text = (PROJECT / "requirements" / name).read_text()
     starts = [match.start() for match in re.finditer(r"^[A-Za-z0-9]", text, re.MULTILINE)]
-    packages = {}
+    found = {}
     for start, end in pairwise([*starts, len(text)]):
         entry = text[start:end]
         package, version = re.match(r"([\w.-]+)(?:\[.*\])?==(\S+)", entry).groups()  # type: ignore[union-attr]
         assert "--hash=sha256:" in entry, f"{package} has no hash"
-        packages[canonicalize_name(package)] = (version, entry)
-    return packages
+        found[canonicalize_name(package)] = (version, entry)
+    return found
 
 
 @pytest.mark.parametrize(("lock", "extras"), [("run.txt", []), ("dev.txt", ["dev"])])
@@ -220,20 +287,23 @@ def test_lock_fits_pyproject(lock: str, extras: list[str]) -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     wanted = [Requirement(line) for line in project["dependencies"]]
     wanted += [Requirement(line) for extra in extras for line in project["optional-dependencies"][extra]]
-    packages = locked(lock)
+    found = locked(lock)
     for requirement in wanted:
         name = canonicalize_name(requirement.name)
-        assert name in packages, f"{lock} lacks {name}: run `make lock`"
-        assert packages[name][0] in requirement.specifier, f"{lock} holds {name} {packages[name][0]}: run `make lock`"
-    direct = {name for name, (_, entry) in packages.items() if f"{project['name']} (pyproject.toml)" in entry}
+        assert name in found, f"{lock} lacks {name}: run `make lock`"
+        assert found[name][0] in requirement.specifier, f"{lock} holds {name} {found[name][0]}: run `make lock`"
+    direct = {name for name, (_, entry) in found.items() if f"{project['name']} (pyproject.toml)" in entry}
     assert direct == {canonicalize_name(requirement.name) for requirement in wanted}, f"{lock}: run `make lock`"
 
 
-def test_development_lock_holds_the_versions_of_the_running_one() -> None:
-    development = locked("dev.txt")
-    assert {name: entry[0] for name, entry in locked("run.txt").items()}.items() <= {
-        name: entry[0] for name, entry in development.items()
-    }.items()
+@pytest.mark.parametrize(("part", "whole"), [("compute.txt", "run.txt"), ("run.txt", "dev.txt")])
+def test_locks_agree_on_versions(part: str, whole: str) -> None:
+    parts, wholes = ({name: version for name, (version, _) in locked(lock).items()} for lock in (part, whole))
+    assert parts.items() <= wholes.items(), f"{part} and {whole} differ: run `make lock`"
+
+
+def test_what_computes_is_in_the_compute_lock() -> None:
+    assert {"keras", "numpy", "pandas", "scikit-learn", "scipy", "tensorflow", "h5py"} <= set(locked("compute.txt"))
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "requirements").iterdir()), ids=lambda path: path.name)

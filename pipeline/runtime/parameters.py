@@ -1,7 +1,8 @@
 """Read params.yaml."""
 
 from fashion_mnist.errors import ArtifactError, ParamsError
-from fashion_mnist.params import Params, parse_params
+from fashion_mnist.params import Params
+from fashion_mnist.parsing import parse_params
 from pipeline.runtime.formats import parse_yaml
 from pipeline.runtime.paths import PARAMS
 

@@ -18,7 +18,7 @@ from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.paths import PAGE_HTML, PARAMS
 
 PROJECT = Path(__file__).parents[2]
-CONTENT = ("dvc.yaml", "params.yaml", ".dvcignore", "pipeline", "requirements", "src")
+CONTENT = ("dvc.yaml", ".dvcignore", "pipeline", "requirements", "src")
 WORKSPACE = Path(".demo")
 SYNTHETIC = {"download.dataset": "synthetic", "normalize.validation_images": 1000}
 
@@ -32,13 +32,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     say(f"\nSynthetic garments, not Fashion-MNIST. The report: {WORKSPACE / PAGE_HTML}")
 
 
-def make_workspace(folder: Path, changes: Mapping[str, Any]) -> None:
-    """Make an empty folder a DVC workspace with this project's code; changes: new parameters by dotted key."""
+def make_workspace(folder: Path, changes: Mapping[str, Any], *, params: Path = PROJECT / PARAMS) -> None:
+    """Make an empty folder a DVC workspace with this project's code.
+
+    changes: new values by dotted key in the copy of `params`, a params.yaml.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in CONTENT:
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
         copy(PROJECT / name, folder / name)
+    shutil.copy(params, folder / PARAMS)
     (folder / ".dvc").mkdir()
     # Without git: the folder belongs to no repository, also where it lies inside one.
     settings = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"

@@ -22,7 +22,7 @@ from selenium.webdriver.chrome.service import Service
 
 from pipeline.store.connection import EXPERIMENT, MlflowClient
 from pipeline.store.runs import PARENT
-from pipeline.tools.demo import SYNTHETIC, make_workspace, run_dvc
+from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace, run_dvc
 
 SMALL = SYNTHETIC | {
     "download.synthetic.train_images": 600,
@@ -63,7 +63,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with folder.with_name("lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
-            make_workspace(folder, SMALL)
+            make_workspace(folder, SMALL, params=PROJECT / "tests/params.yaml")
             done = run_dvc("repro", workspace=folder, capture_output=True)
             assert done.returncode == 0, done.stdout + done.stderr
             said.write_text(done.stdout)
@@ -111,14 +111,14 @@ def run_module(module: str, *arguments: str, folder: Path, **environment: str) -
     return subprocess.run(
         [sys.executable, "-m", f"pipeline.{module}", *arguments],
         cwd=folder,
-        env=surroundings(folder) | environment,
+        env=environment_of(folder) | environment,
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def surroundings(folder: Path) -> dict[str, str]:
+def environment_of(folder: Path) -> dict[str, str]:
     """Return the environment of a user who works in a workspace."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.store.connection import EXPERIMENT, MlflowClient, open_store
-from tests.end_to_end.conftest import run_module, runs_of, surroundings
+from tests.end_to_end.conftest import environment_of, run_module, runs_of
 
 
 def start_training(folder: Path, model: str = "dense", **environment: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.train", model],
         cwd=folder,
-        env=surroundings(folder) | {"DVC_STAGE": f"train@{model}"} | environment,
+        env=environment_of(folder) | {"DVC_STAGE": f"train@{model}"} | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -71,7 +71,7 @@ def test_champion_moves_stays_and_goes_back(workspace: Path) -> None:
         assert "the gate refuses it" in store.client.get_model_version("fashion-mnist", "3").tags["promotion"]
         assert str(version_of(store, "challenger").version) == "3"
 
-        assert "expected more" in offer(0.91, 0)
+        assert "does not beat" in offer(0.91, 0)
         assert champion(store) == "2"
 
         assert roll_back(store) == "champion is version 1 again, cnn"

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from pipeline.store.connection import MlflowClient
-from tests.end_to_end.conftest import describe_store, free_port, run_module, running, surroundings
+from tests.end_to_end.conftest import describe_store, environment_of, free_port, run_module, running
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 # What a training shows of itself, without the training.
@@ -79,7 +79,7 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
 ) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    environment = surroundings(clone)
+    environment = environment_of(clone)
     command = serve(database, port)
 
     # The server dies as soon as the first model's run is complete.
@@ -136,7 +136,7 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
         assert [(metric["key"], metric["step"]) for metric in run["data"]["metrics"]] == [("epoch_loss", 2)]
         done = run_module("track", folder=clone, MLFLOW_TRACKING_URI=address)
         assert done.returncode == 0, done.stderr
-        assert "its 3 runs stand in the store already" in done.stdout
+        assert "the store already holds its 3 runs" in done.stdout
 
         runs = rest(address, "runs/search", experiment_ids=[experiment["experiment_id"]])["runs"]
         assert sorted(run["info"]["run_name"].split()[0] for run in runs) == ["cnn", "dense", "pipeline"]

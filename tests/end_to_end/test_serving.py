@@ -16,7 +16,7 @@ from fashion_mnist.data.idx import decode_idx, encode_idx
 from pipeline.runtime.formats import parse_csv
 from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import MlflowClient
-from tests.end_to_end.conftest import free_port, run_module, running, surroundings
+from tests.end_to_end.conftest import environment_of, free_port, run_module, running
 
 IMAGES = 100
 KINDS = ("idx", "idx.gz", "pngs")
@@ -42,7 +42,7 @@ def server(tracked: Path) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/fashion-mnist@champion"]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    environment = surroundings(tracked) | {"MLFLOW_TRACKING_URI": f"sqlite:///{tracked / 'tracking/mlflow.db'}"}
+    environment = environment_of(tracked) | {"MLFLOW_TRACKING_URI": f"sqlite:///{tracked / 'tracking/mlflow.db'}"}
     address = f"http://127.0.0.1:{port}"
     with running(command, folder=tracked.parent, ready=f"{address}/ping", environment=environment):
         yield address
@@ -92,9 +92,15 @@ def predicted(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "idx").write_bytes(bytes([0, 0, 8, 3]) + np.array(images.shape, ">u4").tobytes() + images.tobytes())
     (folder / "idx.gz").write_bytes(encode_idx(images))
     # One process for all three, since TensorFlow takes longer to import than to predict.
-    script = "import sys, pipeline.tools.predict as it; [it.main([path, '--output', f'{path}.csv']) for path in sys.argv[1:]]"
+    script = (
+        "import sys\n"
+        "from pipeline.tools.predict import main\n"
+        "for path in sys.argv[1:]: main([path, '--output', f'{path}.csv'])\n"
+    )
     command = [sys.executable, "-c", script, *(str(folder / kind) for kind in KINDS)]
-    done = subprocess.run(command, cwd=tracked, env=surroundings(tracked), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=tracked, env=environment_of(tracked), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import change_params, run_dvc
-from tests.end_to_end.conftest import COSTS, describe_run, describe_store, run_module, runs_of, surroundings
+from tests.end_to_end.conftest import COSTS, describe_run, describe_store, environment_of, run_module, runs_of
 
 Reader = Callable[[Path], MlflowClient]
 
@@ -34,7 +34,7 @@ def test_one_parent_with_a_nested_run_for_each_model(tracked: Path, read_store: 
     assert parent.data.params["train.cnn.epochs"] == cnn.data.params["epochs"] == "2"
     accuracy = f"{100 * metrics['accuracy']:.2f} %"
     assert accuracy in parent.data.tags["mlflow.note.content"]
-    assert parent.data.tags["git.commit"] == "none: this is no git clone"
+    assert parent.data.tags["git.commit"] == "none: not a git clone"
 
 
 def test_metrics_have_a_point_per_epoch_and_name_model_and_data(tracked: Path, read_store: Reader) -> None:
@@ -117,7 +117,7 @@ def test_twenty_repros_leave_the_same_runs_as_one(clone: Path, read_store: Reade
         "        Path('tracking/receipt.json').unlink()\n"
         "    assert main(['repro']) == 0\n"
     )
-    environment = surroundings(clone) | {"DVC_SITE_CACHE_DIR": str(clone / ".dvc/site-cache")}
+    environment = environment_of(clone) | {"DVC_SITE_CACHE_DIR": str(clone / ".dvc/site-cache")}
     done = subprocess.run(
         [sys.executable, "-c", twenty], cwd=clone, env=environment, capture_output=True, text=True, check=False
     )
@@ -154,7 +154,7 @@ def test_killed_half_way_is_completed_by_the_next(tracked: Path, clone: Path, re
         f"MlflowClient.{call} = wrapper\n"
         "track.main([])\n"
     )
-    killed = subprocess.run([sys.executable, "-c", dies], cwd=clone, env=surroundings(clone), check=False)
+    killed = subprocess.run([sys.executable, "-c", dies], cwd=clone, env=environment_of(clone), check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not (clone / "tracking/receipt.json").exists()
     assert run_module("track", folder=clone).returncode == 0

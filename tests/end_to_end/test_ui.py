@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 
 from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import PROJECT
-from tests.end_to_end.conftest import free_port, running, runs_of, surroundings
+from tests.end_to_end.conftest import environment_of, free_port, running, runs_of
 
 PATIENCE_SECONDS = 90
 
@@ -24,7 +24,7 @@ def pages(tracked: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", "sqlite:///tracking/mlflow.db"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    with running(command, folder=tracked, ready=f"{address}/health", environment=surroundings(tracked)):
+    with running(command, folder=tracked, ready=f"{address}/health", environment=environment_of(tracked)):
         yield address
 
 

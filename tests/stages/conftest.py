@@ -43,7 +43,7 @@ class Reproduced(NamedTuple):
 
 def make_inputs(folder: Path) -> None:
     """Copy what stages read of the project besides each other's files."""
-    shutil.copy(PROJECT / "params.yaml", folder)
+    shutil.copy(PROJECT / "tests/params.yaml", folder)
     (folder / "requirements").mkdir()
     shutil.copy(PROJECT / "requirements/run.txt", folder / "requirements")
 
@@ -88,6 +88,8 @@ def recorded_reads(patch: pytest.MonkeyPatch, module: Any) -> Iterator[set[str]]
             full = f"{place}.{name}".lstrip(".")
             if isinstance(value, Section):
                 places[id(value)] = full
+            elif name == "train":
+                places.update({id(training): f"train.{model}" for model, training in value.items()})
             else:
                 read.add(full)
         return value

@@ -1,6 +1,7 @@
 """Damaged, wrong and missing input: one line that names it, exit code 1, and no output that looks whole."""
 
 import gzip
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -138,7 +139,7 @@ def test_unwritable_target_is_named_and_nothing_is_half_written(workspace: Path)
     ("content", "message"),
     [
         (b"models: [dense\n", r"params\.yaml: is not YAML \(.*line"),
-        (b"models: [dense]\n", r"params\.yaml: download is missing"),
+        (b"models: {dense: dense}\n", r"params\.yaml: download is missing"),
         (b"", r"params\.yaml: the document is None; expected"),
     ],
 )
@@ -168,8 +169,13 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_1(workspace: Path, stage:
     assert done.stderr.count("\n") == 1
 
 
-def test_every_stage_says_what_it_does_on_help(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("tensorflow_runtime")
+@pytest.mark.parametrize("stage", ["download", "normalize", "train", "evaluate", "report", "track"])
+def test_every_stage_says_on_help_what_it_reads_and_writes(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.import_module(f"pipeline.{stage}")
     with pytest.raises(SystemExit) as stopped:
-        normalize.main(["--help"])
+        module.main(["--help"])
     assert stopped.value.code == 0
-    assert "data/raw -> data/normalized" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "->" in said
+    assert all(line in said for line in str(module.__doc__).splitlines())

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_mnist.data.dataset import digest
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES
+from fashion_mnist.data.dataset import array_digest
 from fashion_mnist.data.split import Labels
 from fashion_mnist.scores.metrics import score_predictions
 from pipeline.runtime.formats import write_csv, write_json
@@ -50,7 +49,7 @@ def commit(message: str) -> str:
 
 def write_evaluation(model: str, predictions: Labels, labels: Labels = LABELS) -> None:
     """Write what evaluate writes for one model."""
-    scores = score_predictions(labels, predictions, class_names=CLASS_NAMES, confidence=0.95)
+    scores = score_predictions(labels, predictions, classes=10, confidence=0.95)
     scores |= {"loss": 0.3, "parameters": 100}
     write_json({key: round(value, 6) for key, value in scores.items()}, Path(f"reports/metrics/{model}.json"))
     table = pd.DataFrame({"label": labels, "prediction": predictions, "confidence": 0.9})
@@ -62,7 +61,7 @@ def write_lock(**changed: object) -> None:
     record = {"seed": 1, "code": "aa", "model": "bb"} | changed
     stages = {
         f"train@{model}": {
-            "deps": [{"path": "src/fashion_mnist/training/models.py", "md5": record["code"]}],
+            "deps": [{"path": "src/fashion_mnist/networks/cnn.py", "md5": record["code"]}],
             "params": {"params.yaml": {f"train.{model}": {"seed": record["seed"]}}},
             "outs": [{"path": f"models/{model}/model.keras", "md5": record["model"]}],
         }
@@ -72,7 +71,7 @@ def write_lock(**changed: object) -> None:
 
 
 def write_data(images: int = len(LABELS), sha256: str = "1234") -> None:
-    split = {"images": images, "images_sha256": sha256, "labels_sha256": digest(LABELS)}
+    split = {"images": images, "images_sha256": sha256, "labels_sha256": array_digest(LABELS)}
     write_json({"train": split, "validation": split, "test": split}, Path("reports/data.json"))
 
 
@@ -82,7 +81,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    shutil.copy(PROJECT / "params.yaml", folder)
+    shutil.copy(PROJECT / "tests/params.yaml", folder)
     change_params(folder / "params.yaml", PARAMS)
     git("init", "--quiet", "--initial-branch", "main")
     write_evaluation("dense", DENSE)
@@ -249,8 +248,8 @@ def test_truncated_predictions_cannot_be_judged(judged: Judge, keep: int, reason
     ("cell", "reason"),
     [
         ("10", "class 10; expected 0 to 9"),
-        ("300", "prediction holds values that are no uint8"),
-        ("-1", "prediction holds values that are no uint8"),
+        ("300", "prediction holds values other than uint8"),
+        ("-1", "prediction holds values other than uint8"),
         ("nan", "it holds NaN or infinity"),
         ("x", "could not convert string"),
     ],
@@ -319,7 +318,7 @@ def test_shallow_clone_without_the_baseline_cannot_be_judged(
     assert "have no common commit in this clone, which is shallow. Type `git fetch --unshallow`" in said
     code, said = judged("--baseline", start)
     assert code == CANNOT_JUDGE
-    assert f"{start} is no revision of this clone, which is shallow" in said
+    assert f"{start} is not a revision of this clone, which is shallow" in said
 
 
 @pytest.mark.usefixtures("repository")
@@ -360,9 +359,9 @@ def test_what_a_difference_means_is_named(judged: Judge) -> None:
     code, said = judged()
     assert code == PASSES
     for change in (
-        "data: the test images are others",
+        "data: the test images differ",
         "cnn: train.cnn.seed is 2, was 1",
-        "cnn: other content is read: src/fashion_mnist/training/models.py",
+        "cnn: other content is read: src/fashion_mnist/networks/cnn.py",
         "cnn: other content is written: models/cnn/model.keras",
         "other bytes than at the baseline",
     ):
@@ -401,7 +400,7 @@ def test_json_and_summary_say_the_same(repository: Path, judged: Judge) -> None:
     assert judgement["models"]["cnn"]["change"] == pytest.approx(-0.015)
     assert judgement["models"]["cnn"]["exchanged"]["Trouser"] == {"lost": 15, "gained": 0}
     assert judgement["failures"][0] in summary
-    assert "| test accuracy, was | 87.00 % | 91.00 % |" in summary
+    assert "| cnn | 91.00 % | 89.50 % | −1.50 |" in summary
     assert "| Trouser | 15 | 0 |" in summary
     git("update-ref", "-d", "HEAD")
     assert judged("--json", "gate.json", "--summary", "gate.md")[0] == CANNOT_JUDGE

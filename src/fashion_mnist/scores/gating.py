@@ -63,35 +63,14 @@ def judge(
     if old is None:
         return Verdict(accuracy, None, None, None, None, None, {}, below, ["new: the baseline holds no such model"])
     paired = compare(labels, old.predictions, new.predictions, confidence=confidence)
-    if new.replicates and old.replicates:
-        before, after = ([float(np.mean(run == labels)) for run in side.replicates] for side in (old, new))
-        accuracy, baseline_accuracy = float(np.mean(after)), float(np.mean(before))
-        at_worst, at_best = _difference_of_means(before, after, confidence=confidence)
-        runs = f", the mean of {len(after)} seeds against {len(before)}"
-    else:
-        baseline_accuracy = float(np.mean(old.predictions == labels))
-        at_worst = least_difference(paired, confidence=confidence)
-        at_best = -least_difference(_swapped(paired), confidence=confidence)
-        runs = ""
-    change = accuracy - baseline_accuracy
-    moved = f"{abs(100 * change):.2f} points {'lost' if change < 0 else 'gained'}{runs}"
-    failures, remarks = [], []
-    if at_worst < -margin:
-        failures.append(
-            f"accuracy: {moved} ({100 * baseline_accuracy:.2f} % to {100 * accuracy:.2f} %); with "
-            f"{100 * confidence:g} % confidence the loss is at most {-100 * at_worst:.2f}, "
-            f"and {100 * margin:.2f} are tolerated"
-        )
-    elif at_worst > 0:
-        remarks.append(f"better: {moved}, with {100 * confidence:g} % confidence at least {100 * at_worst:.2f}")
-    elif at_best < 0:
-        remarks.append(f"worse within the margin: {moved}")
+    change = _measure_change(labels, new, old, paired, confidence=confidence)
+    failures, remarks = _judge_change(change, margin=margin, confidence=confidence)
     return Verdict(
-        accuracy,
-        baseline_accuracy,
-        change,
-        at_worst,
-        at_best,
+        change.accuracy,
+        change.baseline_accuracy,
+        change.accuracy - change.baseline_accuracy,
+        change.at_worst,
+        change.at_best,
         paired["mcnemar_p"],
         _exchanged(labels, old.predictions, new.predictions, class_names),
         failures + below,
@@ -131,6 +110,50 @@ def flatten(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         leaves |= flatten(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
     return leaves
+
+
+class _Change(NamedTuple):
+    """Accuracies, the one-sided bounds of their difference, and the runs that they are means of, in words."""
+
+    accuracy: float
+    baseline_accuracy: float
+    at_worst: float
+    at_best: float
+    runs: str
+
+
+def _measure_change(
+    labels: Labels, new: Evaluation, old: Evaluation, paired: Mapping[str, Any], *, confidence: float
+) -> _Change:
+    """Measure the change of accuracy: of the means over replicates if both sides have some, else of the single runs."""
+    if new.replicates and old.replicates:
+        before, after = ([float(np.mean(run == labels)) for run in side.replicates] for side in (old, new))
+        bounds = _difference_of_means(before, after, confidence=confidence)
+        runs = f", the mean of {len(after)} seeds against {len(before)}"
+        return _Change(float(np.mean(after)), float(np.mean(before)), *bounds, runs)
+    return _Change(
+        float(np.mean(new.predictions == labels)),
+        float(np.mean(old.predictions == labels)),
+        least_difference(paired, confidence=confidence),
+        -least_difference(_swapped(paired), confidence=confidence),
+        "",
+    )
+
+
+def _judge_change(change: _Change, *, margin: float, confidence: float) -> tuple[list[str], list[str]]:
+    """Say what fails, and what else is worth knowing."""
+    difference = change.accuracy - change.baseline_accuracy
+    moved = f"{abs(100 * difference):.2f} points {'lost' if difference < 0 else 'gained'}{change.runs}"
+    if change.at_worst < -margin:
+        failure = (
+            f"accuracy: {moved} ({100 * change.baseline_accuracy:.2f} % to {100 * change.accuracy:.2f} %); with "
+            f"{100 * confidence:g} % confidence the loss is at most {-100 * change.at_worst:.2f}, "
+            f"and {100 * margin:.2f} are tolerated"
+        )
+        return [failure], []
+    if change.at_worst > 0:
+        return [], [f"better: {moved}, with {100 * confidence:g} % confidence at least {100 * change.at_worst:.2f}"]
+    return [], [f"worse within the margin: {moved}"] if change.at_best < 0 else []
 
 
 def _swapped(paired: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import pytest
 
 from fashion_mnist.data import dataset
 from fashion_mnist.data.dataset import (
+    array_digest,
     check_fashion_mnist,
     check_split,
     class_counts,
     cut_validation,
-    digest,
     restore_pixels,
     scale_pixels,
     summarize,
@@ -95,8 +95,8 @@ def test_synthetic_garments_are_not_taken_for_fashion_mnist() -> None:
 def test_only_the_published_parts_pass_and_the_one_that_differs_is_named(
     stranger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = dict(zip(dataset.FASHION_MNIST_DIGESTS, (*SIXTY, grey(7), repeated([1] * 10)), strict=True))
-    monkeypatch.setattr(dataset, "FASHION_MNIST_DIGESTS", {name: digest(values) for name, values in parts.items()})
+    parts = dict(zip(dataset.DIGESTS, (*SIXTY, grey(7), repeated([1] * 10)), strict=True))
+    monkeypatch.setattr(dataset, "DIGESTS", {name: array_digest(values) for name, values in parts.items()})
 
     def check() -> None:
         train_images, train_labels, test_images, test_labels = parts.values()
@@ -110,8 +110,8 @@ def test_only_the_published_parts_pass_and_the_one_that_differs_is_named(
 
 def test_digest_is_the_sha256_of_the_bytes() -> None:
     known = "039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81"  # of 01 02 03
-    assert digest(np.array([1, 2, 3], np.uint8)) == known
-    assert digest(np.array([1, 0, 2, 0, 3, 0], np.uint8)[::2]) == known
+    assert array_digest(np.array([1, 2, 3], np.uint8)) == known
+    assert array_digest(np.array([1, 0, 2, 0, 3, 0], np.uint8)[::2]) == known
 
 
 def test_class_counts_hold_a_zero_for_an_absent_class() -> None:
@@ -183,8 +183,8 @@ def test_summary_holds_counts_statistics_and_digests_of_each_split() -> None:
         "class_counts": [1, 2, 0, 0, 0, 0, 0, 0, 0, 1],
         "pixel_mean": 0.5,
         "pixel_std": 0.5,
-        "images_sha256": digest(split.images),
-        "labels_sha256": digest(split.labels),
+        "images_sha256": array_digest(split.images),
+        "labels_sha256": array_digest(split.labels),
     }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fashion_mnist.params import Params, parse_params
+from fashion_mnist.params import Params
+from fashion_mnist.parsing import parse_params
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.page import Evidence, Measured, Report, Surroundings, make_report
 from fashion_mnist.scores.robustness import DIRECTIONS

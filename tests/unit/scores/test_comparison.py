@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from fashion_mnist.errors import DataError
-from fashion_mnist.scores.comparison import Pair, compare, exchanged_pairs, surest
+from fashion_mnist.scores.comparison import Pair, compare, exchanged_pairs, most_confident
 
 # Both right on 3 images, only the baseline on 2, only the candidate on 4, both wrong on 1.
 LABELS = np.zeros(10, np.uint8)
@@ -73,8 +73,8 @@ def test_pairs_are_counted_both_ways_and_the_most_exchanged_come_first() -> None
     assert exchanged_pairs(counts, top=2) == [Pair(0, 2, 9, 20), Pair(1, 2, 1, 5)]
 
 
-def test_surest_of_the_chosen_come_first_and_equals_in_their_order() -> None:
+def test_most_confident_of_the_chosen_come_first_and_equals_in_their_order() -> None:
     chosen = np.array([True, False, True, True, True])
     confidence = np.array([0.5, 0.99, 0.9, 0.5, 0.7])
-    assert surest(chosen, confidence, top=9) == [2, 4, 0, 3]
-    assert surest(chosen, confidence, top=1) == [2]
+    assert most_confident(chosen, confidence, top=9) == [2, 4, 0, 3]
+    assert most_confident(chosen, confidence, top=1) == [2]

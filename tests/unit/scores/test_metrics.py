@@ -10,15 +10,18 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fashion_mnist.errors import DataError
 from fashion_mnist.scores.metrics import (
+    METRICS,
+    Outcome,
     confusion,
     expected_calibration_error,
+    metric,
     reliability,
     score,
     score_classes,
     score_predictions,
     share_interval,
 )
-from fashion_mnist.training.objective import accuracy_score, cross_entropy
+from fashion_mnist.training.objective import accuracy_score, cross_entropy, most_probable
 
 # Three of four right, the second image wrong.
 LABELS = np.array([0, 0, 1, 1], np.uint8)
@@ -27,13 +30,17 @@ CLASS_NAMES = ("T-shirt/top", "Ankle boot")
 
 
 def scores(labels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32]) -> dict[str, float]:
-    return score(labels, probabilities, class_names=CLASS_NAMES, confidence=0.95, bins=10)
+    return score(labels, probabilities, classes=2, confidence=0.95, bins=10)
 
 
 def two_classes(*confidences: float) -> npt.NDArray[np.float32]:
     """Return probabilities of images that are all taken for the first of two classes."""
     first = np.array(confidences)
     return np.stack([first, 1 - first], axis=1).astype(np.float32)
+
+
+def calibration_error(labels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32], *, bins: int) -> float:
+    return expected_calibration_error(Outcome(labels, most_probable(probabilities), 2, probabilities, bins))
 
 
 def test_accuracy_is_the_share_of_right_predictions() -> None:
@@ -64,24 +71,24 @@ def test_cross_entropy_of_an_impossible_label_is_finite() -> None:
 
 def test_confidence_that_equals_accuracy_has_no_calibration_error() -> None:
     labels = np.array([0, 0, 0, 1], np.uint8)
-    assert expected_calibration_error(labels, two_classes(0.75, 0.75, 0.75, 0.75), bins=10) == 0
+    assert calibration_error(labels, two_classes(0.75, 0.75, 0.75, 0.75), bins=10) == 0
 
 
 def test_overconfidence_in_one_bin_does_not_offset_doubt_in_another() -> None:
     # Two with 0.95, one right: off by 0.45. Two with 0.65, both right: off by 0.35.
     labels = np.array([0, 1, 0, 0], np.uint8)
-    error = expected_calibration_error(labels, two_classes(0.95, 0.95, 0.65, 0.65), bins=10)
+    error = calibration_error(labels, two_classes(0.95, 0.95, 0.65, 0.65), bins=10)
     assert error == pytest.approx(0.4)
 
 
 def test_confidence_on_the_edge_of_two_bins_belongs_to_the_lower() -> None:
     # 0.5 is right and stands in (0, 0.5], 0.75 is wrong and stands in (0.5, 1].
-    error = expected_calibration_error(np.array([0, 1], np.uint8), two_classes(0.5, 0.75), bins=2)
+    error = calibration_error(np.array([0, 1], np.uint8), two_classes(0.5, 0.75), bins=2)
     assert error == pytest.approx((0.5 + 0.75) / 2)
 
 
 def test_certainty_belongs_to_the_last_bin() -> None:
-    assert expected_calibration_error(np.array([1, 0], np.uint8), two_classes(1, 0.95), bins=10) == pytest.approx(0.475)
+    assert calibration_error(np.array([1, 0], np.uint8), two_classes(1, 0.95), bins=10) == pytest.approx(0.475)
 
 
 def test_scores_are_those_computed_by_hand() -> None:
@@ -145,6 +152,24 @@ def test_probabilities_that_do_not_fit_labels_and_classes_are_refused(shape: tup
         scores(LABELS, np.zeros(shape, np.float32))
 
 
+def test_function_marked_as_a_metric_is_a_score_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fashion_mnist.scores.metrics.METRICS", dict(METRICS))
+
+    def errors(outcome: Outcome) -> float:
+        return float(np.sum(outcome.labels != outcome.predictions))
+
+    metric("number")(errors)
+    assert scores(LABELS, PROBABILITIES)["errors"] == 1
+    assert score_predictions(LABELS, LABELS, classes=2, confidence=0.95)["errors"] == 0
+
+
+def test_scores_of_predictions_are_those_that_need_no_probabilities() -> None:
+    found = score_predictions(LABELS, most_probable(PROBABILITIES), classes=2, confidence=0.95)
+    whole = scores(LABELS, PROBABILITIES)
+    assert found == {name: value for name, value in whole.items() if name in found}
+    assert set(whole) - set(found) == {"loss", "expected_calibration_error"}
+
+
 def test_confusion_counts_true_classes_in_rows_and_predictions_in_columns() -> None:
     labels, predictions = np.array([0, 0, 1, 2, 2, 2], np.uint8), np.array([0, 1, 1, 2, 2, 0], np.uint8)
     assert confusion(labels, predictions, classes=3).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
@@ -159,7 +184,7 @@ def test_scores_of_classes_are_those_of_scikit_learn(present: int) -> None:
     rng = np.random.default_rng(present)
     labels, predictions = rng.integers(0, present, (2, 500)).astype(np.uint8)
     names = tuple(f"class {number}" for number in range(10))
-    found = score_predictions(labels, predictions, class_names=names, confidence=0.95)
+    found = score_predictions(labels, predictions, classes=10, confidence=0.95)
     precision, recall, f1, _ = precision_recall_fscore_support(labels, predictions, labels=range(10), zero_division=0)
     classes = score_classes(labels, predictions, class_names=names, confidence=0.95)
     assert [score.precision for score in classes] == pytest.approx(precision[:present])

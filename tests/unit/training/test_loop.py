@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fashion_mnist.training.models import build
 
 from fashion_mnist.data.dataset import scale_pixels
 from fashion_mnist.data.split import Split
 from fashion_mnist.data.synthetic import draw_garments
-from fashion_mnist.params import DenseParams
+from fashion_mnist.networks import build
+from fashion_mnist.networks.dense import Params
 from fashion_mnist.training import loop
 from fashion_mnist.training.determinism import configure_tensorflow
 from fashion_mnist.training.inference import predict
@@ -39,31 +39,34 @@ def garments(count: int, *, seed: int) -> Split:
     return Split(scale_pixels(images), labels)
 
 
-def params(**changes: Any) -> DenseParams:
+def params(**changes: Any) -> Params:
     values = {
+        "network": "dense",
         "units": 16,
         "epochs": 1,
         "batch_size": 32,
+        "schedule": "constant",
         "learning_rate": 0.001,
         "precision": "float32",
         "jit_compile": False,
         "threads": 2,
         "seed": 1,
     }
-    return DenseParams(**values | changes)
+    return Params(**values | changes)
 
 
-def seeded(params: DenseParams) -> keras.Model:
+def seeded(params: Params) -> keras.Model:
     """Build a network as the train stage does: after the seed is set."""
     keras.utils.set_random_seed(params.seed)
     return build(params)
 
 
-def fit_by_hand(model: keras.Model, train: Split, params: DenseParams) -> list[tuple[float, float]]:
+def fit_by_hand(model: keras.Model, train: Split, params: Params) -> list[tuple[float, float]]:
     """Train as Keras would batch by batch; return the mean loss and accuracy of each epoch before its steps."""
     model.compile(keras.optimizers.Adam(params.learning_rate), "sparse_categorical_crossentropy", jit_compile=False)
     rng = np.random.default_rng(params.seed)
-    means = []
+    means, step = [], 0
+    steps = params.epochs * -(-len(train.labels) // params.batch_size)
     for _ in range(params.epochs):
         order = rng.permutation(len(train.labels))
         loss = right = 0.0
@@ -72,6 +75,10 @@ def fit_by_hand(model: keras.Model, train: Split, params: DenseParams) -> list[t
             probabilities = model.predict_on_batch(images)
             loss += len(labels) * cross_entropy(labels, probabilities)
             right += np.count_nonzero(probabilities.argmax(axis=1) == labels)
+            step += 1
+            if params.schedule == "one_cycle":
+                rise = steps / 4
+                model.optimizer.learning_rate = params.learning_rate * min(step / rise, (steps - step) / (steps - rise))
             model.train_on_batch(images, labels)
         means.append((loss / len(order), right / len(order)))
     return means
@@ -91,15 +98,30 @@ def test_configuration_overrides_a_users_own_and_seeds_every_draw() -> None:
     assert tf.config.threading.get_inter_op_parallelism_threads() == 2
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_training_equals_that_of_keras_batch_by_batch(train: Split, validation: Split, jit_compile: bool) -> None:
-    chosen = params(epochs=2, seed=3, jit_compile=jit_compile)
+@pytest.mark.parametrize(("jit_compile", "schedule"), [(False, "constant"), (True, "constant"), (False, "one_cycle")])
+def test_training_equals_that_of_keras_batch_by_batch(
+    train: Split, validation: Split, jit_compile: bool, schedule: str
+) -> None:
+    chosen = params(epochs=3, seed=3, jit_compile=jit_compile, schedule=schedule)
     model, reference = seeded(chosen), seeded(chosen)
     history = fit(model, train, validation, chosen)
     expected = fit_by_hand(reference, train, chosen)
     for weights, expected_weights in zip(model.get_weights(), reference.get_weights(), strict=True):
         np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
     np.testing.assert_allclose([(epoch.loss, epoch.accuracy) for epoch in history], expected, rtol=1e-5)
+
+
+def test_one_cycle_rises_in_the_first_quarter_and_falls_to_zero() -> None:
+    rate = loop._one_cycle(0.8, 16)
+    assert [round(float(rate(tf.constant(float(step)))), 6) for step in (1, 2, 4, 10, 16)] == [0.2, 0.4, 0.8, 0.4, 0]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_one_cycle_of_few_steps_is_finite(steps: int) -> None:
+    rate = loop._one_cycle(0.8, steps)
+    rates = [float(rate(tf.constant(float(step)))) for step in range(1, steps + 1)]
+    assert min(rates) >= 0
+    assert max(rates) <= np.float32(0.8)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])

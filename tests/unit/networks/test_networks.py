@@ -1,0 +1,98 @@
+"""Claims about the networks: their layers, and how they are found."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from fashion_mnist.data.split import Floats
+from fashion_mnist.networks import build, network_names
+from fashion_mnist.params import TrainingParams
+from fashion_mnist.parsing import parse_params
+from fashion_mnist.training.inference import predict
+from tests.unit.small_networks import small_cnn
+
+pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def images() -> Floats:
+    return np.random.default_rng(0).random((7, 28, 28, 1), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def sections() -> Mapping[str, TrainingParams]:
+    """The sections under train, with the article's sizes."""
+    return parse_params(YAML(typ="safe").load((PROJECT / "tests/params.yaml").read_bytes()), source="params.yaml").train
+
+
+def layers_of(model: keras.Model) -> list[tuple[str, tuple[int, ...], str | None]]:
+    """Return the kind of each layer, the shape of what it gives for one image, and its activation."""
+    return [
+        (type(layer).__name__, layer.output.shape[1:], getattr(getattr(layer, "activation", None), "__name__", None))
+        for layer in model.layers
+    ]
+
+
+def test_dense_network_is_a_list_of_three_layers(sections: Mapping[str, TrainingParams]) -> None:
+    model = build(sections["dense"])
+    assert layers_of(model) == [
+        ("Flatten", (784,), None),
+        ("Dense", (128,), "relu"),
+        ("Dense", (10,), "softmax"),
+    ]
+    assert model.count_params() == (784 + 1) * 128 + (128 + 1) * 10 == 101_770
+
+
+def test_convolutional_network_halves_the_image_twice(sections: Mapping[str, TrainingParams]) -> None:
+    model = build(sections["cnn"])
+    assert layers_of(model) == [
+        ("Conv2D", (28, 28, 32), "relu"),
+        ("MaxPooling2D", (14, 14, 32), None),
+        ("Conv2D", (14, 14, 64), "relu"),
+        ("MaxPooling2D", (7, 7, 64), None),
+        ("Flatten", (7 * 7 * 64,), None),
+        ("Dense", (128,), "relu"),
+        ("Dense", (10,), "softmax"),
+    ]
+    assert model.count_params() == (9 + 1) * 32 + (9 * 32 + 1) * 64 + (3136 + 1) * 128 + (128 + 1) * 10 == 421_642
+
+
+def test_sections_that_share_a_network_build_the_same(sections: Mapping[str, TrainingParams]) -> None:
+    assert layers_of(build(sections["cnn_one_cycle"])) == layers_of(build(sections["cnn"]))
+
+
+def test_every_file_of_the_folder_is_a_network() -> None:
+    files = {path.stem for path in (PROJECT / "src/fashion_mnist/networks").glob("*.py")}
+    assert {*network_names()} == files - {"__init__"}
+
+
+def test_convolution_of_a_square_in_the_corner_counts_its_neighbours() -> None:
+    # Of nine ones the kernel meets as many as lie under it: zeros stand around the image and beside the square.
+    model = small_cnn()
+    model.layers[0].set_weights([np.ones((3, 3, 1, 1)), np.zeros(1)])
+    image = np.zeros((1, 28, 28, 1), np.float32)
+    image[0, :6, :6] = 1
+    convolved = model.layers[0](image).numpy()[0, :, :, 0]
+    assert convolved[:8, :8].tolist() == [
+        [4, 6, 6, 6, 6, 4, 2, 0],
+        [6, 9, 9, 9, 9, 6, 3, 0],
+        [6, 9, 9, 9, 9, 6, 3, 0],
+        [6, 9, 9, 9, 9, 6, 3, 0],
+        [6, 9, 9, 9, 9, 6, 3, 0],
+        [4, 6, 6, 6, 6, 4, 2, 0],
+        [2, 3, 3, 3, 3, 2, 1, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_half_precision_computes_in_bfloat16_but_keeps_weights_and_output_in_float32(images: Floats) -> None:
+    model = small_cnn("mixed_bfloat16")
+    assert [layer.compute_dtype for layer in model.layers] == ["bfloat16"] * 6 + ["float32"]
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    assert predict(model, images, batch_size=7).dtype == np.float32

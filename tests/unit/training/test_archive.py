@@ -1,0 +1,113 @@
+"""Claims about the archive that a trained network is kept in."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+from fashion_mnist.data.split import Floats
+from fashion_mnist.errors import DataError
+from fashion_mnist.training.archive import canonical_archive, from_archive, to_archive
+from fashion_mnist.training.inference import predict
+from tests.unit.small_networks import small_cnn, small_dense
+
+pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+# The beginning of an entry in the directory of a zip file, up to the flag of encryption.
+ENTRY = b"PK\x01\x02\x14\x03\x14\x00"
+
+
+@pytest.fixture(scope="module")
+def images() -> Floats:
+    return np.random.default_rng(0).random((7, 28, 28, 1), dtype=np.float32)
+
+
+def zipped(content: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, value in content.items():
+            archive.writestr(zipfile.ZipInfo(name, (2024, 2, 29, 12, 0, 0)), value)
+    return target.getvalue()
+
+
+def unzipped(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def with_part(archive: bytes, name: str, content: bytes | None) -> bytes:
+    """Replace one file within an archive, or leave it out."""
+    return zipped({part: kept for part, kept in (unzipped(archive) | {name: content}).items() if kept is not None})
+
+
+@pytest.mark.parametrize("network", [small_dense, small_cnn])
+def test_loaded_network_predicts_the_same_and_has_the_same_bytes(
+    network: Callable[[], keras.Model], images: Floats
+) -> None:
+    model = network()
+    archive = to_archive(model)
+    loaded = from_archive(archive, name="dense.keras")
+    np.testing.assert_array_equal(predict(loaded, images, batch_size=7), predict(model, images, batch_size=7))
+    assert to_archive(loaded) == archive
+
+
+def test_networks_with_equal_weights_have_equal_bytes() -> None:
+    first, second = small_dense(), small_dense()
+    second.set_weights(first.get_weights())
+    assert to_archive(first) == to_archive(second)
+
+
+def test_archive_tells_no_time_of_saving() -> None:
+    archive = to_archive(small_dense())
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        assert {entry.date_time for entry in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert json.loads(unzipped(archive)[METADATA])["date_saved"] == "1980-01-01@00:00:00"
+
+
+def test_canonical_archive_keeps_all_content_but_dates_and_memory_addresses() -> None:
+    config = '[{"shared_object_id": 140}, {"shared_object_id": 99, "units": 99}, {"shared_object_id": 140}]'
+    numbered = '[{"shared_object_id": 0}, {"shared_object_id": 1, "units": 99}, {"shared_object_id": 0}]'
+    metadata = {"keras_version": "3.15.0", "date_saved": "2024-02-29@12:00:00"}
+    archive = canonical_archive(
+        zipped({WEIGHTS: b"weights", METADATA: json.dumps(metadata).encode(), CONFIG: config.encode()})
+    )
+    content = unzipped(archive)
+    assert list(content) == [CONFIG, METADATA, WEIGHTS]
+    assert content[CONFIG].decode() == numbered
+    assert json.loads(content[METADATA]) == metadata | {"date_saved": "1980-01-01@00:00:00"}
+    assert content[WEIGHTS] == b"weights"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda archive: archive[::-1], id="not a zip file"),
+        pytest.param(lambda archive: archive[:-100], id="truncated"),
+        pytest.param(lambda archive: archive.replace(b'"Dense"', b'"Dance"'), id="content unlike its checksum"),
+        pytest.param(lambda archive: with_part(archive, CONFIG, None), id="no config"),
+        pytest.param(lambda archive: with_part(archive, CONFIG, b"{"), id="half a config"),
+        pytest.param(lambda archive: with_part(archive, WEIGHTS, None), id="no weights"),
+        pytest.param(lambda archive: with_part(archive, WEIGHTS, b"\x89HDF"), id="half the weights"),
+        pytest.param(lambda archive: archive.replace(ENTRY + b"\0", ENTRY + b"\1"), id="marked as encrypted"),
+    ],
+)
+def test_damaged_archive_is_refused_in_one_line(damage: Callable[[bytes], bytes]) -> None:
+    archive = to_archive(small_dense())
+    damaged = damage(archive)
+    assert damaged != archive
+    with pytest.raises(
+        DataError,
+        match=r"^dense\.keras: (does not load \(.+\)|is no zip archive); expected a \.keras file\. Train again\.$",
+    ):
+        from_archive(damaged, name="dense.keras")
+
+
+def test_code_in_an_archive_is_refused() -> None:
+    model = keras.Sequential([keras.layers.Input((28, 28, 1)), keras.layers.Lambda(lambda pixels: pixels)])
+    with pytest.raises(DataError, match="`Lambda` layer"):
+        from_archive(to_archive(model), name="lambda.keras")
