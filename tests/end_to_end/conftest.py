@@ -95,9 +95,9 @@ def clone(tracked: Path, tmp_path: Path) -> Path:
     return copy_workspace(tracked, tmp_path / "clone")
 
 
-def copy_workspace(source: Path, target: Path) -> Path:
-    """Copy a workspace but for its store, which holds absolute paths."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("tracking"))
+def copy_workspace(source: Path, target: Path, *, store: bool = False) -> Path:
+    """Copy a workspace; its store only if asked, since that holds absolute paths."""
+    shutil.copytree(source, target, ignore=None if store else shutil.ignore_patterns("tracking"))
     return target
 
 

@@ -1,0 +1,126 @@
+"""What an edit reruns: the table in docs/pipeline.md, held against what DVC says after each edit."""
+
+import json
+import re
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from pipeline.tools.demo import PROJECT, change_params
+from tests.end_to_end.conftest import copy_workspace, environment_of
+
+FOLDERS = ("pipeline", "src", "requirements")
+# Edits each file in turn, asks DVC which stages have a dependency that changed, and takes the edit back.
+ASK = """
+import json, sys
+from pathlib import Path
+from dvc.repo import Repo
+repo, answers = Repo(), {}
+assert repo.status() == {}
+for name in json.load(sys.stdin):
+    path = Path(name).resolve()
+    before = path.read_bytes()
+    path.write_bytes(before + b"\\n# edited\\n")
+    answers[name] = [
+        stage.addressing
+        for stage in repo.index.stages
+        if any(dep.status() for dep in stage.deps if hasattr(dep, "fs_path") and path.is_relative_to(dep.fs_path))
+    ]
+    path.write_bytes(before)
+print(json.dumps(answers))
+"""
+
+
+def table(heading: str) -> dict[str, set[str]]:
+    """Read a table of the page: by what is edited, the stages."""
+    page = (PROJECT / "docs/pipeline.md").read_text()
+    (rows,) = re.findall(rf"^\| {heading} \|.*\n\| ---.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()]
+    return {
+        pattern: set(stages.split(", ")) - {"nothing"}
+        for edited, stages in cells
+        for pattern in re.findall(r"`([^`]+)`", edited)
+    }
+
+
+def stages(names: list[str]) -> set[str]:
+    """Name the training of every model `train`, as the table does."""
+    found = set(names)
+    trainings = {"train@dense", "train@cnn"}
+    return (found - trainings) | {"train"} if trainings <= found else found
+
+
+@pytest.fixture(scope="module")
+def workspace(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_workspace(tracked, tmp_path_factory.mktemp("edits") / "clone", store=True)
+
+
+@pytest.fixture(scope="module")
+def answers(workspace: Path) -> dict[str, set[str]]:
+    """The stages that DVC would run after an edit of each file."""
+    files = [
+        path.relative_to(workspace).as_posix()
+        for folder in FOLDERS
+        for path in sorted((workspace / folder).rglob("*.*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        input=json.dumps(files),
+        cwd=workspace,
+        env=environment_of(workspace) | {"DVC_SITE_CACHE_DIR": str(workspace / ".dvc/site-cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {name: stages(found) for name, found in json.loads(done.stdout).items()}
+
+
+def test_each_file_reruns_what_the_table_says(answers: dict[str, set[str]]) -> None:
+    rows = table("edited file")
+    for name, found in answers.items():
+        fitting = [pattern for pattern in rows if fnmatch(name, pattern)]
+        assert fitting, f"no row of the table is about {name}"
+        assert found == rows[fitting[0]], name
+
+
+def test_each_row_is_about_a_file(answers: dict[str, set[str]]) -> None:
+    assert [row for row in table("edited file") if not any(fnmatch(name, row) for name in answers)] == []
+
+
+VALUES = {
+    "train.dense.epochs": 3,
+    "train.cnn_one_cycle.epochs": 3,
+    "normalize.seed": 21,
+    "evaluate.confidence": 0.9,
+    "evaluate.robustness.seed": 4,
+    "report.language": "ru",
+    "gate.margin": 0.02,
+}
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_each_parameter_reruns_what_the_table_says(workspace: Path, key: str) -> None:
+    params = workspace / "params.yaml"
+    before = params.read_bytes()
+    change_params(params, {key: VALUES[key]})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", "status", "--json"],
+            cwd=workspace,
+            env=environment_of(workspace) | {"DVC_SITE_CACHE_DIR": str(workspace / ".dvc/site-cache")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        params.write_bytes(before)
+    assert stages(list(json.loads(done.stdout))) == table("edited parameter")[key]
+
+
+def test_table_of_parameters_is_tested_whole() -> None:
+    assert set(table("edited parameter")) == set(VALUES)
