@@ -25,11 +25,12 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from fashion_mnist.data.dataset import SIDE, check_fashion_mnist, scale_pixels
-from fashion_mnist.data.fashion_mnist import CLASSES, RAW_FILES
+from fashion_mnist.data.dataset import check_fashion_mnist, scale_pixels
+from fashion_mnist.data.fashion_mnist import CLASSES, RAW_FILES, SIDE
 from fashion_mnist.data.split import Floats, Split
 from fashion_mnist.errors import ArtifactError
-from fashion_mnist.params import DenseParams, ModelParams
+from fashion_mnist.networks import dense
+from fashion_mnist.params import TrainingParams
 from pipeline.normalize import read_raw
 from pipeline.runtime.command import run
 from pipeline.runtime.formats import write_json
@@ -109,7 +110,7 @@ def read_scaled(split: str) -> Split:
     return Split(scale_pixels(images), labels)
 
 
-def prepare(_: ModelParams) -> Result:
+def prepare(_: TrainingParams) -> Result:
     """Write the TFRecords that the article reads, from the files in data/raw and without a network."""
     import tensorflow_datasets as tfds
 
@@ -120,7 +121,7 @@ def prepare(_: ModelParams) -> Result:
     return {}
 
 
-def sgemm(params: ModelParams) -> Result:
+def sgemm(params: TrainingParams) -> Result:
     """Return the best rate of a float32 matrix product, in GFLOP/s, by library."""
     import tensorflow as tf
     import torch
@@ -136,12 +137,13 @@ def sgemm(params: ModelParams) -> Result:
     return {library: round(2 * len(matrix) ** 3 / seconds / 1e9, 1) for library, seconds in best.items()}
 
 
-def article(params: ModelParams) -> Result:
+def article(params: TrainingParams) -> Result:
     """Train as the source article does, with everything at its default; only the progress bar is off, in its favour."""
     import keras
     import tensorflow as tf
     import tensorflow_datasets as tfds
-    from fashion_mnist.training.models import build
+
+    from fashion_mnist.networks import build
 
     images = tfds.load("fashion_mnist", split="train", data_dir=RECORDS, as_supervised=True, download=False)
     scaled = images.map(lambda image, label: (tf.cast(image, tf.float32) / 255, label))
@@ -154,10 +156,9 @@ def article(params: ModelParams) -> Result:
     return measured(marks, lambda images: model.predict(images, verbose=0))
 
 
-def pipeline(params: ModelParams) -> Result:
+def pipeline(params: TrainingParams) -> Result:
     """Train as pipeline/train.py does, with next to no validation, so that only training counts."""
-    from fashion_mnist.training.models import build
-
+    from fashion_mnist.networks import build
     from fashion_mnist.training.determinism import configure_tensorflow
     from fashion_mnist.training.inference import predict
     from fashion_mnist.training.loop import fit
@@ -169,14 +170,14 @@ def pipeline(params: ModelParams) -> Result:
     return measured(marks, lambda images: predict(model, images, batch_size=len(images)))
 
 
-def pytorch(params: ModelParams) -> Result:
+def pytorch(params: Any) -> Result:
     """Train the same network in plain PyTorch, with what its users know to be fast."""
     import torch
     from torch import nn
 
     torch.set_num_threads(params.threads)
     torch.set_flush_denormal(True)  # as TensorFlow does; it saves the dense network a fifth
-    if isinstance(params, DenseParams):
+    if isinstance(params, dense.Params):
         body = [nn.Flatten(), nn.Linear(SIDE**2, params.units)]
     else:
         (first, second), kernel = params.filters, params.kernel_size
@@ -213,10 +214,10 @@ def measured(marks: Sequence[float], predict: Callable[[Floats], Floats]) -> Res
     return {"seconds": np.diff(marks).round(3).tolist(), "MiB": round(peak), "accuracy": accuracy}
 
 
-def flops_per_image(params: ModelParams) -> int:
+def flops_per_image(params: Any) -> int:
     """Count the floating-point operations of training on one image: those of matrix products and convolutions."""
     layers, units = [SIDE**2 * params.units], params.units
-    if not isinstance(params, DenseParams):
+    if not isinstance(params, dense.Params):
         (first, second), window, pixels = params.filters, params.kernel_size**2, SIDE**2
         layers = [pixels * window * first, pixels // 4 * window * first * second, pixels // 16 * second * units]
     # Forward, backward for weights, backward for inputs; nothing needs the gradient of the images.
@@ -248,7 +249,7 @@ def report(turns: Sequence[Result]) -> int:
 
 
 CONTENDERS = {"article": article, "pipeline": pipeline, "pytorch": pytorch}
-JOBS: dict[str, Callable[[ModelParams], Result]] = {"prepare": prepare, "sgemm": sgemm, **CONTENDERS}
+JOBS: dict[str, Callable[[TrainingParams], Result]] = {"prepare": prepare, "sgemm": sgemm, **CONTENDERS}
 
 if __name__ == "__main__":
     run(main)
