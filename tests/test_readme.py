@@ -37,9 +37,7 @@ def test_readme_is_short() -> None:
     assert len(README.split()) <= MOST_WORDS
 
 
-@pytest.mark.parametrize(
-    ("label", "key"), [("test accuracy", "accuracy"), ("train accuracy", "train_accuracy")]
-)
+@pytest.mark.parametrize(("label", "key"), [("test accuracy", "accuracy"), ("train accuracy", "train_accuracy")])
 def test_accuracies_are_those_of_the_reports(label: str, key: str) -> None:
     assert row(label) == [percent(metrics(model)[key]) for model in ("dense", "cnn")]
 

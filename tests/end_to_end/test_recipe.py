@@ -1,0 +1,68 @@
+"""README's recipe for a model, followed in a workspace: it alone trains, and everything else takes it in."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.tools.demo import PROJECT, run_dvc
+from tests.end_to_end.conftest import environment_of, stages_in
+
+# The tests that know of models and networks.
+MODEL_TESTS = ("tests/unit/networks", "tests/unit/test_params.py", "tests/test_architecture.py")
+
+
+def recipe() -> tuple[str, str, str, str]:
+    """Return the recipe's name of the file, the file, the section under train, and the line under models."""
+    text = (PROJECT / "README.md").read_text().partition("## Add a model")[2]
+    (network,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    section, line = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    return network.splitlines()[0].removeprefix("# "), network, section, line
+
+
+@pytest.fixture(scope="module")
+def followed(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A workspace in which the recipe was followed, and what DVC said."""
+    folder = tmp_path_factory.mktemp("recipe") / "clone"
+    shutil.copytree(tracked, folder, ignore=shutil.ignore_patterns("tracking"))
+    name, network, section, line = recipe()
+    (folder / name).write_text(network)
+    params = folder / "params.yaml"
+    text = params.read_text()
+    text = text.replace("\ntrain:\n", f"\ntrain:\n{section.replace('epochs: 5', 'epochs: 1')}")
+    params.write_text(re.sub(r"^models:.*\n", lambda found: found[0] + line, text, flags=re.MULTILINE))
+    done = run_dvc("repro", workspace=folder, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+def test_the_new_model_alone_is_trained(followed: tuple[Path, str]) -> None:
+    assert stages_in(followed[1]) == ["train@mlp2", "evaluate", "report", "track"]
+
+
+def test_the_new_model_is_scored_compared_and_reported(followed: tuple[Path, str]) -> None:
+    folder, _ = followed
+    assert (folder / "models/mlp2/model.keras").is_file()
+    assert (folder / "reports/metrics/mlp2.json").is_file()
+    page = (folder / "reports/report.md").read_text()
+    assert re.search(r"^\|  ?\|.* mlp2 ", page, re.MULTILINE)
+    assert (folder / "reports/figures/confusion_mlp2.svg").is_file()
+
+
+def test_tests_that_know_of_models_pass_with_it(followed: tuple[Path, str]) -> None:
+    folder, _ = followed
+    shutil.copytree(PROJECT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(PROJECT / name, folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *MODEL_TESTS],
+        cwd=folder,
+        env=environment_of(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]

@@ -1,0 +1,45 @@
+"""The workflow's own steps, run in a fresh clone; `make` is only noted down, since its words have tests of their own."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workflow import jobs, run_job
+
+# Stands in for make: notes its words and makes what the steps after it need.
+MAKE = f"""#!/bin/sh
+echo "$@" >> "$NOTED"
+mkdir -p .venv/bin data/raw
+for name in train-images train-labels t10k-images t10k-labels; do touch "data/raw/$name.gz"; done
+for tool in python dvc; do ln -sf "{Path(sys.executable).parent}/$tool" .venv/bin/$tool; done
+"""
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [("test", ["check", "test"]), ("repro", [".venv/run", "repro"])],
+)
+def test_steps_of_the_workflow_run_in_order(
+    job: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/make").write_text(MAKE)
+    (tmp_path / "bin/make").chmod(0o755)
+    noted = tmp_path / "noted"
+    monkeypatch.setenv("NOTED", str(noted))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", "."]))
+    codes = run_job(job, tmp_path / job, path=str(tmp_path / "bin"))
+    assert codes
+    assert not any(codes)
+    assert [line for line in noted.read_text().splitlines() if line in words] == words
+    if job == "repro":
+        assert len(list((tmp_path / job / "runner/mirror").iterdir())) == 4
+        assert "## Gate: passes" in (tmp_path / job / "summary.md").read_text()
+
+
+def test_every_action_is_pinned_to_a_commit() -> None:
+    used = [step["uses"] for job in jobs().values() for step in job["steps"] if "uses" in step]
+    assert used
+    assert all(len(action.partition("@")[2]) == 40 for action in used)
