@@ -7,7 +7,8 @@ import numpy as np
 
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import Params
-from fashion_mnist.report.page import Environment, Evidence, ModelResults, make_report
+from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
+from fashion_mnist.report.page import make_report
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
 from pipeline.runtime.files import file_digest, write_bytes

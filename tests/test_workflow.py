@@ -1,4 +1,4 @@
-"""The workflow's own steps, run in a fresh clone; `make` is only noted down, since its words have tests of their own."""
+"""The workflow's steps, run in a fresh clone; `make` is only noted down, since its words are tested elsewhere."""
 
 import os
 import sys

@@ -1,14 +1,8 @@
-"""Figures as SVG, narrow enough for a phone, for light and dark pages; equal inputs give equal bytes.
+"""The diagrams of the report: numbers in, a Matplotlib figure out, narrow enough for a phone."""
 
-Words come from the language, numbers from the caller. Ink, paper and lines are drawn in three colours of their own, and
-each file carries a style that exchanges these where the reader prefers dark pages.
-"""
-
-import io
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any, NamedTuple, ParamSpec
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -17,47 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fashion_mnist.data.split import Bytes
+from fashion_mnist.report.drawing import COLOURS, INK, WIDTH, styled
+from fashion_mnist.report.evidence import Columns
 from fashion_mnist.report.language import Language
 from fashion_mnist.scores.metrics import ClassScore, Reliability
 
-P = ParamSpec("P")
-Columns = Mapping[str, npt.NDArray[Any]]
-
-WIDTH = 4.8  # inches, about that of a phone
-INK, PAPER, FAINT = "#24292f", "#ffffff", "#d0d7de"
-DARK = {INK: "#e6edf3", PAPER: "#0d1117", FAINT: "#3d444d"}
-# One colour for each model, in order and over again; each stands out from both papers, and differs in lightness too.
-COLOURS = ("#d9730d", "#2f7bd9", "#1f9d6b", "#a45bd1")
-SHADE = "#2f7bd9"
-
-STYLE: Any = {
-    # Ids of SVG elements are random unless salted.
-    "svg.hashsalt": "fashion-mnist",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",  # comes with Matplotlib, so that every machine draws the same
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "grid.color": FAINT,
-    "figure.facecolor": PAPER,
-    "savefig.facecolor": PAPER,
-    "axes.facecolor": "none",
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
-}
-DARK_STYLE = "".join(
-    f'[style*="{part}: {light}"]{{{part}:{dark}!important}}'
-    for light, dark in DARK.items()
-    for part in ("fill", "stroke")
-)
+SHADE = "#2f7bd9"  # of the confusion matrix
 
 
 class Estimate(NamedTuple):
-    """A share or a difference with its interval, and the figure stated elsewhere, if there is one."""
+    """A share or a difference with its interval; stated: the figure in the article, if it has one."""
 
     name: str
     value: float
@@ -66,26 +29,8 @@ class Estimate(NamedTuple):
     stated: float | None = None
 
 
-class Picture(NamedTuple):
-    """An image, uint8, shape (28, 28), and the lines below it."""
-
-    pixels: Bytes
-    lines: Sequence[str]
-
-
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw a figure in this module's style."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
 @styled
-def answer(models: Sequence[Estimate], difference: Estimate, language: Language) -> Figure:
+def accuracies(models: Sequence[Estimate], difference: Estimate, language: Language) -> Figure:
     """Draw the accuracy of each model, and below it the difference of two, all with their intervals."""
     figure = Figure(figsize=(WIDTH, 1.2 + 0.42 * len(models) + 0.75), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(len(models) + 0.4, 1.3))
@@ -124,10 +69,10 @@ def answer(models: Sequence[Estimate], difference: Estimate, language: Language)
 def learning_curves(
     history: Columns, title: str, colour: str, language: Language, *, limits: Mapping[str, tuple[float, float]]
 ) -> Figure:
-    """Draw accuracy above loss by epoch, train against validation, with the best epoch of each on validation.
+    """Draw accuracy above loss by epoch, train against validation, and mark the best epoch on validation.
 
-    history: the columns epoch, loss, accuracy, val_loss, val_accuracy. limits: of both axes, so that the figures of
-    two models can be compared.
+    history: the columns epoch, loss, accuracy, val_loss, val_accuracy. limits: of the axes accuracy and loss, the same
+    for all models, so that their figures can be compared.
     """
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True)
@@ -154,7 +99,7 @@ def learning_curves(
 
 @styled
 def confusion_matrix(counts: npt.NDArray[np.int64], title: str, names: Sequence[str], language: Language) -> Figure:
-    """Draw how often a class (row) is taken for another (column), in percent of the row.
+    """Draw how often a class (row) is predicted as another (column), in percent of the row.
 
     counts: images by true and predicted class, shape (classes, classes).
     """
@@ -180,9 +125,9 @@ def confusion_matrix(counts: npt.NDArray[np.int64], title: str, names: Sequence[
 
 @styled
 def recalls(classes: Mapping[str, Sequence[ClassScore]], language: Language) -> Figure:
-    """Draw the share of each class that each model finds, with its interval.
+    """Draw each model's recall by class, with its interval.
 
-    classes: by the model's name, the same classes in the same order for all.
+    classes: by model, the same classes in the same order for all.
     """
     names = [language.name("class", score.name) for score in next(iter(classes.values()))]
     figure = Figure(figsize=(WIDTH, 1.1 + 0.42 * len(names)), layout="constrained")
@@ -190,7 +135,8 @@ def recalls(classes: Mapping[str, Sequence[ClassScore]], language: Language) -> 
     spread = np.linspace(-0.16, 0.16, len(classes)) if len(classes) > 1 else [0.0]
     for (model, scores), offset, colour in zip(classes.items(), spread, cycle(COLOURS)):
         for row, score in enumerate(scores):
-            bar = Estimate(model if row == 0 else "", score.recall, score.recall_low, score.recall_high)
+            name = language.name("model", model) if row == 0 else ""
+            bar = Estimate(name, score.recall, score.recall_low, score.recall_high)
             _bar(axis, row + offset, bar, colour)
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
@@ -201,28 +147,18 @@ def recalls(classes: Mapping[str, Sequence[ClassScore]], language: Language) -> 
 
 
 @styled
-def gallery(pictures: Sequence[Picture], title: str, *, columns: int = 4) -> Figure:
-    """Draw images in rows, light on black as they are published, with their lines below."""
-    rows = -(-len(pictures) // columns)
-    figure = Figure(figsize=(WIDTH, 0.3 + 1.75 * max(rows, 1)), layout="constrained")
-    figure.suptitle(title, fontsize=9)
-    for axis in figure.subplots(max(rows, 1), columns, squeeze=False).ravel():
-        axis.set_axis_off()
-    for axis, picture in zip(figure.axes, pictures, strict=False):
-        axis.imshow(picture.pixels, cmap="gray", vmin=0, vmax=255, interpolation="none")
-        lines = "\n".join(picture.lines)
-        axis.text(0.5, -0.04, lines, transform=axis.transAxes, ha="center", va="top", fontsize=7, linespacing=1.3)
-    return figure
-
-
-@styled
 def robustness(curves: Mapping[str, Columns], x: str, language: Language, *, label: str, y: str) -> Figure:
-    """Draw accuracy by the amount of a change, a curve with its interval for each model; x: the column of amounts."""
+    """Draw accuracy by the amount of a change, a curve with its interval for each model.
+
+    curves: by model, the columns accuracy, low and high, and x, the amounts. label, y: of the axes.
+    """
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     axis = figure.subplots()
     for (model, table), colour, mark in zip(curves.items(), cycle(COLOURS), cycle("osD^")):
         axis.fill_between(table[x], table["low"], table["high"], color=colour, alpha=0.2, linewidth=0)
-        axis.plot(table[x], table["accuracy"], color=colour, marker=mark, markersize=4, label=model)
+        axis.plot(
+            table[x], table["accuracy"], color=colour, marker=mark, markersize=4, label=language.name("model", model)
+        )
     axis.set(xlabel=label, ylabel=y, ylim=(0, 1))
     axis.yaxis.set_major_formatter(_shares(language))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: language.plain(amount)))
@@ -232,13 +168,13 @@ def robustness(curves: Mapping[str, Columns], x: str, language: Language, *, lab
 
 @styled
 def calibration(models: Mapping[str, Reliability], language: Language) -> Figure:
-    """Draw accuracy by confidence, bin by bin; a dot is as large as its bin holds images."""
+    """Draw accuracy by confidence, bin by bin; a larger dot stands for more images."""
     figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
     axis = figure.subplots()
     axis.plot((0, 1), (0, 1), color=INK, linestyle=":", linewidth=1, label=language.say("trust.ideal"))
     for (model, bins), colour in zip(models.items(), cycle(COLOURS)):
         held = bins.images > 0
-        axis.plot(bins.confidence[held], bins.accuracy[held], color=colour, label=model)
+        axis.plot(bins.confidence[held], bins.accuracy[held], color=colour, label=language.name("model", model))
         sizes = 4 + 60 * np.sqrt(bins.images[held] / bins.images.sum())
         axis.scatter(bins.confidence[held], bins.accuracy[held], s=sizes, color=colour)
     axis.set(
@@ -251,43 +187,6 @@ def calibration(models: Mapping[str, Reliability], language: Language) -> Figure
     axis.yaxis.set_major_formatter(_shares(language))
     axis.legend(loc="upper left")
     return figure
-
-
-@styled
-def mosaic(tiles: npt.NDArray[np.floating], title: str, *, columns: int, signed: bool = False) -> Figure:
-    """Draw many small pictures side by side, shape (height, width, n); all share one scale.
-
-    signed: red above 0 and blue below. Otherwise black is 0, and brightness grows with the square root, so that what is
-    weak shows too.
-    """
-    height, width, count = tiles.shape
-    rows = -(-count // columns)
-    gap = max(1, round(0.08 * height))
-    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
-    for number in range(count):
-        top, left = (number // columns) * (height + gap), (number % columns) * (width + gap)
-        canvas[top : top + height, left : left + width] = tiles[..., number]
-    largest = float(np.abs(tiles).max()) or 1.0
-    drawn = WIDTH * canvas.shape[0] / canvas.shape[1]
-    figure = Figure(figsize=(WIDTH, drawn + 0.3))
-    figure.suptitle(title, fontsize=9, y=1 - 0.05 / (drawn + 0.3), va="top")
-    axis = figure.add_axes((0, 0, 1, drawn / (drawn + 0.3)))
-    axis.set_axis_off()
-    if signed:
-        axis.imshow(canvas, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="none", aspect="auto")
-    else:
-        axis.imshow(np.sqrt(canvas), cmap="gray", vmin=0, vmax=np.sqrt(largest), interpolation="none", aspect="auto")
-    return figure
-
-
-def render_svg(figure: Figure) -> bytes:
-    """Render a figure as an SVG file that is dark where its reader prefers that."""
-    target = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        # The date of drawing would be written unless removed.
-        figure.savefig(target, format="svg", metadata={"Date": None})
-    style = f'<style type="text/css">@media (prefers-color-scheme: dark) {{{DARK_STYLE}}}</style>'
-    return target.getvalue().replace(b"<defs>", f"<defs>{style}".encode(), 1)
 
 
 def _bar(axis: Axes, row: float, estimate: Estimate, colour: str) -> None:

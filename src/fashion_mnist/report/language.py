@@ -1,9 +1,10 @@
 """The report's words and numbers in the language of its reader.
 
-The words of a language stand in languages/CODE.toml, all languages with the same keys.
+The words of a language are in languages/CODE.toml; all languages have the same keys.
 """
 
 import tomllib
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -43,19 +44,26 @@ class Language:
         self._marks = str.maketrans({".": self._words["number.decimal"], ",": self._words["number.thousands"]})
 
     def say(self, key: str, **values: Any) -> str:
-        """Return a text by its key, such as answer.title, with values in its places. Raises KeyError for another."""
+        """Return a text by its key, such as answer.title, with values in its places.
+
+        Raises KeyError for an unknown key or a missing value.
+        """
         return self._words[key].format(**values)
 
     def name(self, kind: str, word: str) -> str:
         """Return what a word of the code, such as the model cnn, is called; the word itself if it has no name."""
         return self._words.get(f"{kind}.{word}", word)
 
+    def names(self, kind: str, words: Iterable[str]) -> list[str]:
+        """Return what several words of the code are called."""
+        return [self.name(kind, word) for word in words]
+
     def write(self, number: str) -> str:
         """Turn a number as Python writes it into one with this language's marks."""
         return number.translate(self._marks)
 
     def percent(self, share: float | None) -> str:
-        """Write a share in percent, two decimals, and let no line end before the sign."""
+        """Write a share in percent with two decimals; no line breaks before the sign."""
         return self.write(percent(share)).replace(" ", "\N{NO-BREAK SPACE}")
 
     def points(self, difference: float | None) -> str:
@@ -66,13 +74,25 @@ class Language:
         """Write a p-value."""
         return self.write(probability(p))
 
+    def interval(self, low: float, high: float) -> str:
+        """Write an interval of shares."""
+        return self.say("page.range", low=self.percent(low), high=self.percent(high))
+
+    def estimate(self, value: float, low: float, high: float) -> str:
+        """Write a share with its interval."""
+        return f"{self.percent(value)} ({self.interval(low, high)})"
+
+    def shares(self, models: Mapping[str, float]) -> str:
+        """Write a share of each model after the model's name."""
+        return ", ".join(f"{self.name('model', model)} {self.percent(share)}" for model, share in models.items())
+
     def decimals(self, value: float) -> str:
         """Write a number with four decimals."""
         return self.write(f"{value:.4f}")
 
-    def count(self, number: int) -> str:
-        """Write a whole number, its thousands apart."""
-        return self.write(f"{number:,}")
+    def count(self, number: float) -> str:
+        """Write a whole number with its thousands separated."""
+        return self.write(f"{number:,.0f}")
 
     def setting(self, value: Any) -> str:
         """Write the value of a parameter; a dash where there is none."""

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from fashion_mnist.report import figures
-from fashion_mnist.report.figures import COLOURS, DARK, WIDTH, Estimate, Picture, render_svg
+from fashion_mnist.report import figures, pictures
+from fashion_mnist.report.drawing import COLOURS, DARK, WIDTH, render_svg
+from fashion_mnist.report.figures import Estimate
 from fashion_mnist.report.language import Language
+from fashion_mnist.report.pictures import Picture
 from fashion_mnist.scores.metrics import ClassScore, Reliability
 
 ENGLISH = Language("en")
@@ -29,9 +31,9 @@ CURVE = {
 IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28)
 
 
-def answer(language: Language = ENGLISH) -> Figure:
+def accuracies(language: Language = ENGLISH) -> Figure:
     models = [Estimate("dense", 0.87, 0.86, 0.88, 0.8782), Estimate("cnn", 0.91, 0.9, 0.92)]
-    return figures.answer(models, Estimate("difference", 0.04, 0.03, 0.05), language)
+    return figures.accuracies(models, Estimate("difference", 0.04, 0.03, 0.05), language)
 
 
 def curves() -> Figure:
@@ -52,7 +54,7 @@ def recalls() -> Figure:
 
 
 def gallery() -> Figure:
-    return figures.gallery([Picture(IMAGE, ["Shirt", "→ Coat"])] * 5, "five", columns=4)
+    return pictures.gallery([Picture(IMAGE, ["Shirt", "→ Coat"])] * 5, "five", columns=4)
 
 
 def robustness() -> Figure:
@@ -65,14 +67,14 @@ def calibration() -> Figure:
 
 
 def mosaic() -> Figure:
-    return figures.mosaic(np.ones((3, 3, 5), np.float32), "maps", columns=4)
+    return pictures.mosaic(np.ones((3, 3, 5), np.float32), "maps", columns=4)
 
 
-ALL = [answer, curves, matrix, recalls, gallery, robustness, calibration, mosaic]
+ALL = [accuracies, curves, matrix, recalls, gallery, robustness, calibration, mosaic]
 
 
-def test_answer_shows_values_intervals_and_the_stated_figure() -> None:
-    above, below = answer().axes
+def test_accuracies_show_values_intervals_and_the_stated_figure() -> None:
+    above, below = accuracies().axes
     drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in above.lines]
     assert drawn == [
         ([0.86, 0.88], [0, 0]),
@@ -93,7 +95,10 @@ def test_learning_curves_show_train_beside_validation_and_the_best_epoch_of_each
     assert [list(line.get_ydata()) for line in loss.lines[:2]] == [[0.9, 0.5, 0.3], [0.8, 0.5, 0.6]]
     assert [list(axis.lines[2].get_xdata()) for axis in (accuracy, loss)] == [[3, 3], [2, 2]]
     assert accuracy.get_ylim() == (0.4, 1.0)
-    assert [text.get_text() for text in accuracy.get_legend().texts] == ["train, while learning", "validation"]
+    assert [text.get_text() for text in accuracy.get_legend().texts] == [
+        ENGLISH.say("curves.train"),
+        ENGLISH.say("curves.validation"),
+    ]
 
 
 def test_confusion_is_written_in_percent_of_the_true_class_without_rare_mistakes() -> None:
@@ -103,7 +108,7 @@ def test_confusion_is_written_in_percent_of_the_true_class_without_rare_mistakes
     assert axis.get_title() == "dense"
 
 
-def test_recalls_stand_beside_each_other_by_class() -> None:
+def test_recalls_of_all_models_are_drawn_by_class() -> None:
     (axis,) = recalls().axes
     dots = [
         (float(line.get_xdata()[0]), round(float(line.get_ydata()[0])))
@@ -126,20 +131,20 @@ def test_gallery_shows_every_picture_with_its_lines() -> None:
 
 
 def test_gallery_without_pictures_is_empty() -> None:
-    assert [axis for axis in figures.gallery([], "none").axes if axis.images] == []
+    assert [axis for axis in pictures.gallery([], "none").axes if axis.images] == []
 
 
 def test_robustness_shows_a_curve_for_each_model_from_none_to_all() -> None:
     (axis,) = robustness().axes
     assert [list(line.get_ydata()) for line in axis.lines] == [[0.9, 0.8, 0.5]] * 2
-    assert [line.get_label() for line in axis.lines] == ["dense", "cnn"]
+    assert [line.get_label() for line in axis.lines] == ["dense network", "convolutional network"]
     assert axis.get_ylim() == (0, 1)
 
 
 def test_more_models_than_colours_are_all_drawn() -> None:
-    curves = {f"model {number}": CURVE for number in range(len(COLOURS) + 2)}
+    curves = {f"model {index}": CURVE for index in range(len(COLOURS) + 2)}
     (axis,) = figures.robustness(curves, "pixels", ENGLISH, label="pixels moved", y="accuracy").axes
-    assert len(axis.lines) == len(curves)
+    assert [line.get_color() for line in axis.lines] == [*COLOURS, *COLOURS[:2]]
 
 
 def test_calibration_leaves_out_empty_bins() -> None:
@@ -149,8 +154,8 @@ def test_calibration_leaves_out_empty_bins() -> None:
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_mosaic_lays_tiles_in_rows_with_gaps(signed: bool) -> None:
-    tiles = np.stack([np.full((2, 2), number, np.float32) for number in (1, 4, 9)], axis=-1)
-    (axis,) = figures.mosaic(tiles, "maps", columns=2, signed=signed).axes
+    tiles = np.stack([np.full((2, 2), value, np.float32) for value in (1, 4, 9)], axis=-1)
+    (axis,) = pictures.mosaic(tiles, "maps", columns=2, signed=signed).axes
     shown = np.ma.filled(axis.images[0].get_array(), np.nan)
     assert shown.shape == (5, 5)
     corners = [float(shown[row, column]) for row, column in ((0, 0), (0, 3), (3, 0))]
@@ -181,5 +186,5 @@ def test_svg_exchanges_ink_and_paper_where_dark_is_preferred(draw: Callable[[], 
 
 
 def test_words_are_those_of_the_language() -> None:
-    russian = answer(Language("ru"))
+    russian = accuracies(Language("ru"))
     assert [text.get_text() for text in russian.axes[0].texts] == ["87,00\u00a0%", "91,00\u00a0%"]

@@ -1,0 +1,98 @@
+"""What the report is made from: what the earlier stages measured, by model, and the parameters they used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fashion_mnist.data.split import Labels
+from fashion_mnist.params import Params, PublishedAccuracy
+from fashion_mnist.scores.comparison import compare
+from fashion_mnist.scores.metrics import Reals
+
+Columns = Mapping[str, npt.NDArray[Any]]
+
+
+class ModelResults(NamedTuple):
+    """What was measured of one model.
+
+    scores: the content of its file in reports/metrics. history: the columns epoch, loss, accuracy, val_loss and
+    val_accuracy. predictions, confidence: the predicted class of each test image and its probability, shape (n,).
+    curves: by kind of change, the columns of its table in reports/position, rotation or noise.
+    """
+
+    scores: Mapping[str, float]
+    history: Columns
+    predictions: Labels
+    confidence: Reals
+    curves: Mapping[str, Columns]
+
+
+class Environment(NamedTuple):
+    """The versions of packages, and the sha256 of the lock that they come from."""
+
+    packages: Mapping[str, str]
+    lock: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the report rests on.
+
+    data: the content of reports/data.json. labels: uint8, shape (n,), of the test images. models: results by name, in
+    the order of params.models. arrays: `example_image`; the indices and pixels of the test images that some model gets
+    wrong, `misjudged` and `misjudged_images`; and MODEL/kernels/LAYER and MODEL/maps/LAYER.
+    """
+
+    params: Params
+    data: Mapping[str, Any]
+    labels: Labels
+    models: Mapping[str, ModelResults]
+    arrays: Mapping[str, npt.NDArray[Any]]
+    environment: Environment
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the images were drawn by the project."""
+        return bool(self.data["dataset"] == "synthetic")
+
+    @property
+    def baseline(self) -> str:
+        """The name of the model that the candidate is compared with."""
+        return self.params.report.baseline
+
+    @property
+    def candidate(self) -> str:
+        """The name of the model that is expected to be better."""
+        return self.params.report.candidate
+
+    @cached_property
+    def comparison(self) -> dict[str, Any]:
+        """The paired comparison of candidate and baseline on test, as `compare` returns it."""
+        return compare(
+            self.labels,
+            self.models[self.baseline].predictions,
+            self.models[self.candidate].predictions,
+            confidence=self.params.evaluate.confidence,
+        )
+
+    def scores(self, key: str) -> dict[str, float]:
+        """Return one score of every model, by the model's name."""
+        return {name: results.scores[key] for name, results in self.models.items()}
+
+    def curves(self, change: str) -> dict[str, Columns]:
+        """Return every model's accuracy under a kind of change, by the model's name."""
+        return {name: results.curves[change] for name, results in self.models.items()}
+
+    def right(self, model: str) -> npt.NDArray[np.bool_]:
+        """Return which test images a model classifies correctly: bool, shape (n,)."""
+        right: npt.NDArray[np.bool_] = self.models[model].predictions == self.labels
+        return right
+
+    def published(self, model: str) -> PublishedAccuracy:
+        """Return what the article states of a model: nothing if it does not mention it, or the images are others."""
+        nothing = PublishedAccuracy(train=None, test=None)
+        return nothing if self.is_synthetic else self.params.report.article.get(model, nothing)

@@ -1,0 +1,7 @@
+"""The sections of the page: each turns the evidence into finished text, tables and drawings.
+
+A section says every sentence that holds a number; sentences without one are said by the template. A table is a list of
+rows, the first of which is its header.
+"""
+
+Table = list[list[str]]
