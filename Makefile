@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro ui rollback gate test check demo seeds bench lock clean
+.PHONY: help repro verify emulate ui rollback gate test check demo seeds bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -28,6 +28,13 @@ help: ## list these words
 repro: $(VENV)/run ## run the pipeline: only what changed since the last run; then say what it found
 	dvc repro
 	@python -m pipeline.tools.summary
+	@python -m pipeline.tools.reproduction
+
+verify: $(VENV)/run ## fail unless the committed results came out again: bit for bit, or by the gate where bits may differ
+	python -m pipeline.tools.reproduction --strict
+
+emulate: $(VENV)/dev ## compute the known answers on emulated CPUs of other kinds; needs qemu-user
+	python -m tests.emulation
 
 ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000
 	@test -e tracking/mlflow.db || { echo "error: tracking/mlflow.db is missing; expected a run store. Run make repro"; exit 1; }

@@ -4,6 +4,7 @@ The only stage that opens the test split. All models share one process, since im
 scoring them. What the report shows of images and networks is kept as small arrays, so it needs neither.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipeline.runtime.command import parse_arguments, quiet_import, run, say
 from pipeline.runtime.costs import Work
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import read_split, write_arrays, write_csv, write_json
+from pipeline.runtime.numerics import choose_instructions
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import ARRAYS, archive_of, curve_of, metrics_of, predictions_of
 
@@ -40,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     params = read_params()
     splits = {name: read_split(name) for name in ("train", "validation", "test")}
     test, example = splits["test"], params.evaluate.example
+    choose_instructions(os.environ, params.evaluate.instructions)
     configure_tensorflow(seed=0, threads=params.evaluate.threads)
     inside: dict[str, npt.NDArray[np.float32]] = {}
     misjudged = np.zeros(len(test.labels), bool)

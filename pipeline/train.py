@@ -1,5 +1,6 @@
 """Train one network: MODEL -> models/MODEL/{model.keras,history.csv}."""
 
+import os
 import time
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from pipeline.runtime.costs import Work
 from pipeline.runtime.files import write_bytes
 from pipeline.runtime.formats import read_split, write_csv
 from pipeline.runtime.live import live_run
+from pipeline.runtime.numerics import choose_instructions
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import archive_of, history_of
 
@@ -25,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     name = parse_arguments(argv, description=__doc__, model="a model that has a section under train").model
     params = read_params().training_of(name)
     train, validation = read_split("train"), read_split("validation")
+    choose_instructions(os.environ, params.instructions)
     configure_tensorflow(seed=params.seed, threads=params.threads)
     model = build(params)
     say(f"{name}: {model.count_params():,} parameters, {len(train.labels):,} images, {params.epochs} epochs")

@@ -13,20 +13,25 @@ MAKE = f"""#!/bin/sh
 echo "$@" >> "$NOTED"
 mkdir -p .venv/bin data/raw
 for name in train-images train-labels t10k-images t10k-labels; do touch "data/raw/$name.gz"; done
-for tool in python dvc; do ln -sf "{Path(sys.executable).parent}/$tool" .venv/bin/$tool; done
+for tool in python dvc; do
+  printf '#!/bin/sh\\nexec {Path(sys.executable).parent}/%s "$@"\\n' $tool > .venv/bin/$tool
+  chmod +x .venv/bin/$tool
+done
 """
 
 
 @pytest.mark.parametrize(
     ("job", "words"),
-    [("test", ["check", "test"]), ("repro", [".venv/run", "repro"])],
+    [("test", ["check", "test"]), ("repro", [".venv/run", "repro", "verify", "emulate"])],
 )
 def test_steps_of_the_workflow_run_in_order(
     job: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/make").write_text(MAKE)
-    (tmp_path / "bin/make").chmod(0o755)
+    (tmp_path / "bin/apt-get").write_text("#!/bin/sh\n")
+    for program in (tmp_path / "bin").iterdir():
+        program.chmod(0o755)
     noted = tmp_path / "noted"
     monkeypatch.setenv("NOTED", str(noted))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", "."]))

@@ -9,6 +9,11 @@ def cpu_model() -> str:
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
+def has_avx2() -> bool:
+    """Tell whether this is an x86-64 CPU with AVX2, as far as Linux says."""
+    return platform.machine() in ("x86_64", "AMD64") and "avx2" in _cpuinfo("flags").split()
+
+
 def _cpuinfo(key: str) -> str:
     """Return what Linux says of the first core; nothing on other systems."""
     try:

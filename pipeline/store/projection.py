@@ -75,7 +75,7 @@ def log_child(store: Store, state: PipelineState, name: str, parent_id: str, cos
     """Log one model's run, with the model itself; returns the run's id."""
     mark, section = state.fingerprint_of(name), state.params["train"][name]
     tags = {FINGERPRINT: mark, STATE: state.fingerprint, PARENT: parent_id, "model": name, **environment_tags()}
-    tags["threads"] = str(section["threads"])
+    tags |= {"threads": str(section["threads"]), "instructions": section["instructions"]}
     run_id = start_run(store, name=name, tags=tags)
     archive = Archive(
         archive_of(name),

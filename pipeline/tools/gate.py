@@ -24,6 +24,7 @@ from pipeline.runtime import git
 from pipeline.runtime.command import run, say
 from pipeline.runtime.files import write_bytes
 from pipeline.runtime.formats import write_json
+from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import METRICS
 from pipeline.tools.evaluations import RecordedEvaluation, read_evaluation, revision, working_tree
@@ -98,6 +99,8 @@ def judge_change(params: Params, baseline: str | None, *, seeds: bool) -> dict[s
         "baseline": {"revision": commit, "described": described},
         "margin": params.gate.margin,
         "confidence": params.gate.confidence,
+        "cpu": cpu_model(),
+        "instructions": {name: params.train[name].instructions for name in params.models},
         "reproduced": is_reproduced(old, new),
         "failures": failures,
         "remarks": [f"{name}: {remark}" for name, verdict in verdicts.items() for remark in verdict.remarks],

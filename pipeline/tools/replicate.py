@@ -4,6 +4,7 @@ How far apart trainings with different seeds lie is the noise that the gate must
 the pipeline and no choice between models rests on what is predicted here for the test images.
 """
 
+import os
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from fashion_mnist.errors import ParamsError
 from pipeline.runtime.command import parse_arguments, progress_bar, quiet_import, run, say
 from pipeline.runtime.formats import read_split, write_csv
+from pipeline.runtime.numerics import choose_instructions
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import SEEDS
 
@@ -32,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     read = read_params()
     params = read.training_of(options.model).model_copy(update={"seed": int(options.seed)})
     train, validation, test = (read_split(name) for name in ("train", "validation", "test"))
+    choose_instructions(os.environ, params.instructions)
     configure_tensorflow(seed=params.seed, threads=params.threads)
     model = build(params)
     with progress_bar(total=params.epochs, label=f"{options.model}, seed {params.seed}", unit="epoch") as bar:

@@ -15,6 +15,7 @@ from fashion_mnist.errors import ParamsError
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Instructions = Literal["avx2", "native"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]  # a file and a stage of DVC bear it, too
 Value = TypeVar("Value")
@@ -80,6 +81,7 @@ class TrainingParams(Section):
     precision: Literal["float32", "mixed_bfloat16"]
     jit_compile: bool
     threads: Count
+    instructions: Instructions
     seed: Seed
 
 
@@ -100,6 +102,7 @@ class EvaluateParams(Section):
     confidence: Fraction
     calibration_bins: Count
     threads: Count
+    instructions: Instructions
     example: Annotated[int, Field(ge=0)]
     robustness: RobustnessParams
 

@@ -14,6 +14,7 @@ SMALL: dict[str, Any] = {
     "precision": "float32",
     "jit_compile": False,
     "threads": 2,
+    "instructions": "avx2",
     "seed": 1,
 }
 

@@ -21,7 +21,8 @@ def judgement_text(judgement: Mapping[str, Any]) -> str:
     lines += [f"{'model':10}{header}"]
     lines += [f"{model:10}{''.join(f'{cell:>10}' for cell in cells.values())}" for model, cells in rows.items()]
     same = "the same bytes as at the baseline" if judgement["reproduced"] else "other bytes than at the baseline"
-    lines += ["", f"metrics, predictions and models: {same}", *judgement["changes"], *judgement["remarks"]]
+    lines += ["", f"metrics, predictions and models: {same}", describe_machine(judgement)]
+    lines += [*judgement["changes"], *judgement["remarks"]]
     lines += [f"FAILS {failure}" for failure in judgement["failures"]]
     return "\n".join([*lines, "", f"gate: {judgement['verdict']}"])
 
@@ -32,7 +33,14 @@ def judgement_markdown(judgement: Mapping[str, Any]) -> str:
     environment = template_environment()
     environment.filters["probability"] = probability
     template = environment.get_template("gate.md.jinja")
-    return template.render(judgement, table=table, tolerated=points(-judgement.get("margin", 0)))
+    machine = describe_machine(judgement) if "cpu" in judgement else ""
+    return template.render(judgement, table=table, tolerated=points(-judgement.get("margin", 0)), machine=machine)
+
+
+def describe_machine(judgement: Mapping[str, Any]) -> str:
+    """Say which CPU this is, and which instructions each model is trained with; both decide the bits."""
+    instructions = ", ".join(f"{model} {chosen}" for model, chosen in judgement["instructions"].items())
+    return f"this CPU: {judgement['cpu']}; instructions: {instructions}"
 
 
 def judgement_table(models: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:

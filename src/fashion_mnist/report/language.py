@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
+# Rows of finished text, the first of which is the header.
+Table = list[list[str]]
+
 
 def percent(share: float | None) -> str:
     """Write a share as a percentage with two decimals; a dash where there is none."""

@@ -11,6 +11,8 @@ JUDGEMENT: dict[str, Any] = {
     "baseline": {"revision": "0123456", "described": "0123456, the last commit"},
     "margin": 0.012,
     "confidence": 0.95,
+    "cpu": "a processor",
+    "instructions": {"dense": "avx2", "cnn": "native"},
     "reproduced": False,
     "failures": ["cnn: fell by more than is tolerated"],
     "remarks": ["dense: is new"],
@@ -73,3 +75,8 @@ def test_gate_that_cannot_judge_gives_its_reason(say: Any) -> None:
     text = say({"verdict": "cannot judge", "reason": "reports/ is missing"})
     assert "cannot judge" in text
     assert "reports/ is missing" in text
+
+
+def test_text_and_markdown_name_the_cpu_and_the_instructions(said: str) -> None:
+    for fact in ("a processor", "dense avx2", "cnn native", "other bytes than at the baseline"):
+        assert fact in said

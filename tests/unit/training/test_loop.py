@@ -50,6 +50,7 @@ def params(**changes: Any) -> Params:
         "precision": "float32",
         "jit_compile": False,
         "threads": 2,
+        "instructions": "avx2",
         "seed": 1,
     }
     return Params(**values | changes)

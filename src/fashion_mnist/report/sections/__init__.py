@@ -1,7 +1,4 @@
 """The sections of the page: each turns the evidence into finished text, tables and drawings.
 
-A section says every sentence that holds a number; sentences without one are said by the template. A table is a list of
-rows, the first of which is its header.
+A section says every sentence that holds a number; sentences without one are said by the template.
 """
-
-Table = list[list[str]]

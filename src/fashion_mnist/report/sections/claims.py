@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 from fashion_mnist.report.evidence import Evidence
-from fashion_mnist.report.language import Language
-from fashion_mnist.report.sections import Table
+from fashion_mnist.report.language import Language, Table
 from fashion_mnist.scores.claims import Claim, check_claims
 
 

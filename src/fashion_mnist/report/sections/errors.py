@@ -6,8 +6,7 @@ from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.report import figures
 from fashion_mnist.report.drawing import Drawing
 from fashion_mnist.report.evidence import Evidence
-from fashion_mnist.report.language import Language
-from fashion_mnist.report.sections import Table
+from fashion_mnist.report.language import Language, Table
 from fashion_mnist.scores.comparison import Pair, exchanged_pairs
 from fashion_mnist.scores.metrics import ClassScore, confusion, score_classes
 

@@ -9,8 +9,7 @@ import numpy as np
 from fashion_mnist.report import figures
 from fashion_mnist.report.drawing import COLOURS, Drawing
 from fashion_mnist.report.evidence import Columns, Evidence
-from fashion_mnist.report.language import Language
-from fashion_mnist.report.sections import Table
+from fashion_mnist.report.language import Language, Table
 
 
 class LearningCurves(NamedTuple):

@@ -5,8 +5,7 @@ from typing import NamedTuple
 from fashion_mnist.report import figures
 from fashion_mnist.report.drawing import Drawing
 from fashion_mnist.report.evidence import Evidence
-from fashion_mnist.report.language import Language
-from fashion_mnist.report.sections import Table
+from fashion_mnist.report.language import Language, Table
 from fashion_mnist.scores.robustness import CHANGES, DIRECTIONS
 
 

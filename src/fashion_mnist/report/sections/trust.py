@@ -7,8 +7,7 @@ import numpy as np
 from fashion_mnist.report import figures
 from fashion_mnist.report.drawing import Drawing
 from fashion_mnist.report.evidence import Evidence
-from fashion_mnist.report.language import Language
-from fashion_mnist.report.sections import Table
+from fashion_mnist.report.language import Language, Table
 from fashion_mnist.scores.metrics import reliability
 
 SPLITS = ("train", "validation", "test")

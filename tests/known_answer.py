@@ -1,0 +1,128 @@
+"""Short computations with known bits: python -m tests.known_answer prints the sha256 of each as JSON.
+
+They take the ways that the committed results take: a training of each network, with XLA and without, predictions,
+scores, rotated and noisy images, a figure. Their digests in known_answers.json are the same on every x86-64 CPU with
+AVX2; after a change of the compute lock or of what computes, `python -m tests.known_answer --write` notes new ones.
+"""
+
+import pipeline  # noqa: F401 - first, since it fixes the numerics before NumPy is imported
+
+# isort: split
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from fashion_mnist.data.dataset import array_digest, scale_pixels
+from fashion_mnist.data.split import Floats, Labels, Split
+from fashion_mnist.data.synthetic import draw_garments
+from fashion_mnist.parsing import parse_params
+from fashion_mnist.report.drawing import render_svg
+from fashion_mnist.report.figures import robustness
+from fashion_mnist.report.language import Language
+from fashion_mnist.report.pictures import mosaic
+from fashion_mnist.scores.metrics import score
+from fashion_mnist.scores.robustness import noise_curve, position_curve, rotation_curve
+from fashion_mnist.training.objective import most_probable
+from pipeline.runtime.command import quiet_import
+from pipeline.runtime.files import file_digest
+from pipeline.runtime.numerics import choose_instructions
+
+with quiet_import():
+    import keras
+
+    from fashion_mnist.networks import build
+    from fashion_mnist.training.archive import to_archive
+    from fashion_mnist.training.determinism import configure_tensorflow
+    from fashion_mnist.training.inference import predict
+    from fashion_mnist.training.inspection import look_inside
+    from fashion_mnist.training.loop import fit
+
+TESTS = Path(__file__).parent
+KNOWN = TESTS / "known_answers.json"
+LOCK = TESTS.parent / "requirements/compute.txt"
+# Ten batches of 32, two of 256 of which one is not whole.
+IMAGES, VALIDATION = 320, 100
+MODELS = ("dense", "cnn", "cnn_one_cycle")
+
+
+def answers(instructions: str = "avx2") -> dict[str, str]:
+    """Return the sha256 of each computation, by name."""
+    train_sections = parse_params(
+        YAML(typ="safe").load((TESTS / "params.yaml").read_bytes()), source="params.yaml"
+    ).train
+    choose_instructions(os.environ, instructions)  # type: ignore[arg-type]
+    configure_tensorflow(seed=1, threads=2)
+    train, validation = garments(IMAGES, seed=1), garments(VALIDATION, seed=2)
+    found = {"images": digest(train.images, validation.images)}
+    for name in MODELS:
+        params = train_sections[name].model_copy(update={"epochs": 1})
+        keras.utils.set_random_seed(params.seed)
+        model = build(params)
+        history = fit(model, train, validation, params)
+        found[f"{name}: training"] = hashlib.sha256(to_archive(model)).hexdigest()
+        found[f"{name}: history"] = digest(np.array(history))
+        found[f"{name}: predictions"] = digest(predict(model, validation.images, batch_size=VALIDATION))
+    return found | after_training(model, validation)
+
+
+def after_training(model: keras.Model, split: Split) -> dict[str, str]:
+    """Return the digests of what evaluate and report compute."""
+
+    def classify(images: Floats) -> Labels:
+        return most_probable(predict(model, images, batch_size=VALIDATION))
+
+    scores = score(
+        split.labels, predict(model, split.images, batch_size=VALIDATION), classes=10, confidence=0.95, bins=15
+    )
+    curves = {
+        "position": position_curve(classify, split, pixels=2, confidence=0.95),
+        "rotation": rotation_curve(classify, split, degrees=(10, 30), confidence=0.95),
+        "noise": noise_curve(classify, split, deviations=(0.1, 0.3), seed=3, confidence=0.95),
+    }
+    inside = look_inside(model, split.images[0])
+    figures = [
+        robustness({"cnn": curves["noise"]}, "deviation", Language("en"), label="noise", y="accuracy"),
+        mosaic(inside["maps/pooling_2"], "maps", columns=8),
+    ]
+    return {
+        "scores": digest(np.array(list(scores.values()))),
+        **{change: digest(*table.values()) for change, table in curves.items()},
+        "inside": digest(*inside.values()),
+        "figures": hashlib.sha256(b"".join(map(render_svg, figures))).hexdigest(),
+    }
+
+
+def garments(count: int, *, seed: int) -> Split:
+    """Draw garments as a normalized split."""
+    images, labels = draw_garments(count, seed=seed)
+    return Split(scale_pixels(images), labels)
+
+
+def digest(*arrays: Any) -> str:
+    """Return the sha256 of arrays."""
+    return hashlib.sha256("".join(map(array_digest, arrays)).encode()).hexdigest()
+
+
+def known() -> dict[str, str]:
+    """Return the digests that were noted for the present lock."""
+    noted: dict[str, dict[str, str]] = json.loads(KNOWN.read_text())
+    return noted[file_digest(LOCK)]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print the digests, or note them."""
+    found = answers()
+    if "--write" in argv:
+        KNOWN.write_text(json.dumps({file_digest(LOCK): found}, indent=2) + "\n")
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

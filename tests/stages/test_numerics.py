@@ -1,0 +1,94 @@
+"""Claims about what decides the bits of a process."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.runtime import numerics
+from pipeline.runtime.machine import has_avx2
+from pipeline.runtime.numerics import AVX2, SETTINGS, choose_instructions, fix_numerics
+from tests.known_answer import known
+
+PROJECT = Path(__file__).parents[2]
+HOSTILE = {
+    "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2",
+    "TF_XLA_FLAGS": "--tf_xla_auto_jit=2",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "DNNL_DEFAULT_FPMATH_MODE": "BF16",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "OMP_NUM_THREADS": "7",
+    "MKL_NUM_THREADS": "7",
+    "OPENBLAS_CORETYPE": "Prescott",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3",
+    "KERAS_BACKEND": "jax",
+}
+NOT_PROMISED = "the same bits are promised on x86-64 with AVX2; elsewhere metrics agree within their intervals"
+
+
+def test_variables_of_the_shell_are_replaced_or_removed() -> None:
+    environment = {**HOSTILE, "PATH": "/bin", "TF_FORCE_GPU_ALLOW_GROWTH": "true", "KERAS_HOME": "/home/keras"}
+    fix_numerics(environment)
+    expected = SETTINGS | (AVX2 if has_avx2() else {})
+    assert environment == expected | {
+        "PATH": "/bin",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "KERAS_HOME": "/home/keras",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+
+def test_limits_are_not_set_where_avx2_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numerics, "has_avx2", lambda: False)
+    environment: dict[str, str] = {}
+    fix_numerics(environment)
+    assert not set(environment) & set(AVX2)
+
+
+@pytest.mark.parametrize(("instructions", "limited"), [("avx2", True), ("native", False)])
+def test_native_lifts_the_limits_on_tensorflow(instructions: str, limited: bool) -> None:
+    environment = dict(AVX2)
+    choose_instructions(environment, instructions)  # type: ignore[arg-type]
+    assert ("ONEDNN_MAX_CPU_ISA" in environment) == ("XLA_FLAGS" in environment) == limited
+
+
+def test_every_process_of_the_pipeline_begins_with_fixed_numerics() -> None:
+    script = "import os, sys, pipeline; assert 'numpy' not in sys.modules; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | HOSTILE,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1"
+
+
+def run_known_answer(*, script: str = "", **environment: str) -> dict[str, str]:
+    """Compute the known answers in a process of their own; script: Python that runs first."""
+    command = [sys.executable, "-c", f"import pipeline, os\n{script}\nfrom tests.known_answer import main\nmain([])"]
+    done = subprocess.run(
+        command, cwd=PROJECT, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.skipif(not has_avx2(), reason=f"{platform.machine()}: {NOT_PROMISED}")
+def test_known_answers_come_out_whatever_the_shell_says() -> None:
+    assert run_known_answer(**HOSTILE) == known()
+
+
+@pytest.mark.skipif(not has_avx2(), reason=f"{platform.machine()}: {NOT_PROMISED}")
+def test_known_answers_depend_on_the_limits() -> None:
+    lowered = "os.environ |= {'ONEDNN_MAX_CPU_ISA': 'SSE41', 'XLA_FLAGS': '--xla_cpu_max_isa=SSE4_2'}"
+    found, expected = run_known_answer(script=lowered), known()
+    differing = {name for name in expected if found[name] != expected[name]}
+    assert {"dense: training", "cnn: training", "cnn_one_cycle: training"} <= differing
+    assert "images" not in differing

@@ -1,0 +1,123 @@
+"""Whether the committed results came out again: bit for bit, other bits, other inputs, or another kind of machine."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.tools import gate, reproduction
+from pipeline.tools.demo import PROJECT, change_params
+
+LOCK: dict[str, Any] = {
+    "normalize": {
+        "cmd": "normalize",
+        "deps": [{"path": "data/raw", "md5": "raw"}, {"path": "pipeline/normalize.py", "md5": "code"}],
+        "outs": [{"path": "data/normalized/train", "md5": "arrays"}],
+    },
+    "train@cnn": {
+        "cmd": "train",
+        "deps": [{"path": "data/normalized", "md5": "arrays"}, {"path": "pipeline/train.py", "md5": "code"}],
+        "params": {"params.yaml": {"train.cnn": {"seed": 1}}},
+        "outs": [{"path": "models/cnn/model.keras", "md5": "model"}],
+    },
+    "evaluate": {
+        "cmd": "evaluate",
+        "deps": [{"path": "models", "md5": "models"}],
+        "outs": [{"path": "reports/metrics", "md5": "metrics"}],
+    },
+}
+
+
+def write_lock(**outputs: str) -> None:
+    """Write dvc.lock, with other digests for the outputs of some stages."""
+    stages = {
+        name: record
+        | {"outs": [out | {"md5": outputs.get(name.partition("@")[0], out["md5"])} for out in record["outs"]]}
+        for name, record in LOCK.items()
+    }
+    YAML().dump({"schema": "2.0", "stages": stages}, Path("dvc.lock"))
+
+
+@pytest.fixture(autouse=True)
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone whose last commit holds results, on a machine for which the same bits are promised."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reproduction, "has_avx2", lambda: True)
+    shutil.copy(PROJECT / "tests/params.yaml", tmp_path / "params.yaml")
+    write_lock()
+    for command in (
+        "init --quiet",
+        "add --all",
+        "-c user.name=tester -c user.email=tester@example.org commit --quiet --message results",
+    ):
+        subprocess.run(["git", *command.split()], check=True)
+    return tmp_path
+
+
+def verdict(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[object, str]:
+    """Return the exit code and what is said."""
+    with pytest.raises(SystemExit) as ended:
+        reproduction.main(argv)
+    return ended.value.code, capsys.readouterr().out
+
+
+def test_same_bytes_are_reproduced(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = verdict(capsys, "--strict")
+    assert code == 0
+    assert "bit for bit" in said
+
+
+def test_other_bits_name_the_first_stage_that_differs_and_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    write_lock(train="other", evaluate="other")
+    code, said = verdict(capsys, "--strict")
+    assert code == 1
+    assert "NOT reproduced: train@cnn" in said
+    assert verdict(capsys)[0] == 0
+
+
+def test_any_other_changed_file_fails_too(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("stray").write_text("not committed")
+    code, said = verdict(capsys, "--strict")
+    assert code == 1
+    assert "stray" in said
+
+
+@pytest.mark.parametrize("edit", ["code", "parameter"])
+def test_other_inputs_are_named_and_not_held_against_the_machine(capsys: pytest.CaptureFixture[str], edit: str) -> None:
+    write_lock(train="other", evaluate="other")
+    text = Path("dvc.lock").read_text()
+    edited = text.replace("seed: 1", "seed: 2") if edit == "parameter" else text.replace("md5: code", "md5: edited")
+    assert edited != text
+    Path("dvc.lock").write_text(edited)
+    code, said = verdict(capsys, "--strict")
+    assert code == 1
+    assert said.startswith(f"not comparable: {'train@cnn' if edit == 'parameter' else 'normalize'} ")
+
+
+@pytest.mark.parametrize("reason", ["cpu", "instructions"])
+def test_gate_judges_where_no_bits_are_promised(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    asked = []
+    monkeypatch.setattr(gate, "main", asked.append)
+    write_lock(train="other")
+    if reason == "cpu":
+        monkeypatch.setattr(reproduction, "has_avx2", lambda: False)
+    else:
+        change_params(Path("params.yaml"), {"train.cnn.instructions": "native"})
+    _, said = verdict(capsys)
+    assert "other bits from train@cnn on, as expected" in said
+    assert asked == [["--baseline", "HEAD"]]
+
+
+def test_folder_that_is_no_clone_has_nothing_to_compare_with(
+    capsys: pytest.CaptureFixture[str], clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(clone / ".git")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(clone.parent))
+    code, said = verdict(capsys)
+    assert code == 0
+    assert said.startswith("nothing to compare with")
