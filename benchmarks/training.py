@@ -167,7 +167,7 @@ def pipeline(params: TrainingParams) -> Result:
     model, train = build(params), read_scaled("train")
     few, marks = Split(*(part[:10] for part in train)), [time.perf_counter()]
     fit(model, train, few, params, on_epoch=lambda _: marks.append(time.perf_counter()))
-    return measured(marks, lambda images: predict(model, images, batch_size=len(images)))
+    return measured(marks, lambda images: predict(model, images))
 
 
 def pytorch(params: Any) -> Result:

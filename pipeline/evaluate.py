@@ -48,10 +48,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     misjudged = np.zeros(len(test.labels), bool)
     for name in params.models:
         model = from_archive(read_bytes(archive_of(name)), name=str(archive_of(name)))
-        probabilities = {
-            split: predict(model, images, batch_size=params.evaluate.batch_size)
-            for split, (images, _) in splits.items()
-        }
+        probabilities = {split: predict(model, images) for split, (images, _) in splits.items()}
         scores = score_model(model, splits, probabilities, params.evaluate)
         write_json({key: round(value, 6) for key, value in scores.items()}, metrics_of(name))
         write_csv(predictions(test, probabilities["test"]), predictions_of(name))
@@ -94,7 +91,7 @@ def change_images(model: keras.Model, test: Split, params: EvaluateParams) -> di
     few = Split(test.images[: params.robustness.images], test.labels[: params.robustness.images])
 
     def classify(images: Floats) -> Labels:
-        return most_probable(predict(model, images, batch_size=params.batch_size))
+        return most_probable(predict(model, images))
 
     level, changes = params.confidence, params.robustness
     return {

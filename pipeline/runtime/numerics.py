@@ -13,20 +13,28 @@ Environment = MutableMapping[str, str]
 
 # A user's shell may set any of these; each can change bits, or the number of threads.
 PREFIXES = (
-    "BLIS_", "DNNL_", "GOTO_", "KERAS_", "KMP_", "MKL_", "NPY_", "OMP_", "ONEDNN_", "OPENBLAS_", "TENSORFLOW_", "TF_",
-    "TSL_", "XLA_",
+    "BLIS_", "DNNL_", "EIGEN_", "GOTO_", "KERAS_", "KMP_", "MKL_", "NPY_", "OMP_", "ONEDNN_", "OPENBLAS_", "SCIPY_",
+    "TENSORFLOW_", "TF_", "TSL_", "XLA_",
 )  # fmt: skip
-# These change no bits of a CPU, and users need them.
-KEPT = {"KERAS_HOME", "TF_CPP_MIN_LOG_LEVEL", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR"}
+# Users need these, and on a CPU they change no bits.
+KEPT = ("KERAS_HOME", "TF_CONFIG", "TF_CPP_", "TF_CUDA_", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_")
 
 SETTINGS = {
     # Keras' own configuration file may name another backend.
     "KERAS_BACKEND": "tensorflow",
+    # TensorFlow's default depends on the CPU.
     "TF_ENABLE_ONEDNN_OPTS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
 }
-AVX2 = {
+# Lifted for `native` instructions.
+TENSORFLOW_LIMITS = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    # XNNPACK would choose its code by the CPU, whatever the other flags say.
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_prefer_vector_width=256 --xla_cpu_use_xnnpack=false",
+    # Eigen's own matrix product: the other one cuts long sums by the size of the CPU's caches.
+    "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL": "0",
+}
+AVX2 = TENSORFLOW_LIMITS | {
     # NumPy's and SciPy's copies of OpenBLAS; Haswell was the first CPU with AVX2.
     "OPENBLAS_CORETYPE": "Haswell",
     # The parts of NumPy that are compiled for more than AVX2: np.__config__.show() lists them.
@@ -36,7 +44,7 @@ AVX2 = {
 
 def fix_numerics(environment: Environment) -> None:
     """Set the variables that decide the bits, whatever the user's shell says; environment: that of this process."""
-    for name in [name for name in environment if name.startswith(PREFIXES) and name not in KEPT]:
+    for name in [name for name in environment if name.startswith(PREFIXES) and not name.startswith(KEPT)]:
         del environment[name]
     environment.update(SETTINGS)
     if has_avx2():
@@ -48,5 +56,5 @@ def fix_numerics(environment: Environment) -> None:
 def choose_instructions(environment: Environment, instructions: Literal["avx2", "native"]) -> None:
     """Lift the limits on TensorFlow where `native` instructions are asked for; call it before TensorFlow computes."""
     if instructions == "native":
-        for name in ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS"):
+        for name in TENSORFLOW_LIMITS:
             environment.pop(name, None)

@@ -17,7 +17,6 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-BATCH_SIZE = 1000
 EXPECTED = "expected whole numbers from 0 to 255, uint8, of shape (n, 28, 28, 1)"
 
 
@@ -57,7 +56,7 @@ class GarmentClassifier(PythonModel):
             raise MlflowException(
                 f"images are {model_input.dtype} of shape {model_input.shape}; {EXPECTED}", error_code=BAD_REQUEST
             )
-        probabilities = predict(self.network, scale_pixels(model_input[..., 0]), batch_size=BATCH_SIZE)
+        probabilities = predict(self.network, scale_pixels(model_input[..., 0]))
         return {"probabilities": probabilities, "names": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
 
 

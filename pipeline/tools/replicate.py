@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = build(params)
     with progress_bar(total=params.epochs, label=f"{options.model}, seed {params.seed}", unit="epoch") as bar:
         history = fit(model, train, validation, params, on_epoch=lambda _: bar.update())
-    predictions = most_probable(predict(model, test.images, batch_size=read.evaluate.batch_size))
+    predictions = most_probable(predict(model, test.images))
     table = pd.DataFrame({"label": test.labels, "prediction": predictions})
     write_csv(table, SEEDS / options.model / f"{params.seed}.csv")
     say(f"{options.model}, seed {params.seed}: validation accuracy {history[-1].val_accuracy:.4f}")

@@ -98,7 +98,6 @@ class RobustnessParams(Section):
 class EvaluateParams(Section):
     """How models are scored."""
 
-    batch_size: Count
     confidence: Fraction
     calibration_bins: Count
     threads: Count

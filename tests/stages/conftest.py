@@ -19,7 +19,6 @@ SMALL = {
     "normalize.validation_images": 40,
     "train.dense.epochs": 2,
     "train.cnn.epochs": 1,
-    "evaluate.batch_size": 32,
     "evaluate.robustness.images": 20,
     "evaluate.robustness.pixels": 2,
 }

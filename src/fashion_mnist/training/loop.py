@@ -20,7 +20,6 @@ from fashion_mnist.training.objective import accuracy_score, cross_entropy, most
 
 # Between two reports of progress: well under a second of work, yet enough that the calls cost nothing.
 STEPS_PER_CALL = 125
-VALIDATION_BATCH = 1000
 
 
 class EpochResult(NamedTuple):
@@ -70,7 +69,7 @@ def fit(
             seen += int(last - first) * batches.shape[1]
             step = (epoch - 1) * steps + -(-int(seen) // params.batch_size)
             on_progress(Progress(epoch, step, steps * params.epochs, loss / seen, right / seen))
-        probabilities = predict(model, validation.images, batch_size=VALIDATION_BATCH)
+        probabilities = predict(model, validation.images)
         result = EpochResult(
             epoch,
             loss / seen,

@@ -95,4 +95,4 @@ def test_half_precision_computes_in_bfloat16_but_keeps_weights_and_output_in_flo
     model = small_cnn("mixed_bfloat16")
     assert [layer.compute_dtype for layer in model.layers] == ["bfloat16"] * 6 + ["float32"]
     assert {weight.dtype for weight in model.weights} == {"float32"}
-    assert predict(model, images, batch_size=7).dtype == np.float32
+    assert predict(model, images).dtype == np.float32

@@ -52,7 +52,7 @@ def test_loaded_network_predicts_the_same_and_has_the_same_bytes(
     model = network()
     archive = to_archive(model)
     loaded = from_archive(archive, name="dense.keras")
-    np.testing.assert_array_equal(predict(loaded, images, batch_size=7), predict(model, images, batch_size=7))
+    np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
     assert to_archive(loaded) == archive
 
 

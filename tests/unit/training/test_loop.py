@@ -149,7 +149,7 @@ def test_history_holds_each_epoch_with_the_scores_of_the_network_on_validation(t
     history = fit(model, train, validation, chosen, on_epoch=told.append)
     assert [result.epoch for result in history] == [1, 2, 3]
     assert told == history
-    probabilities = predict(model, validation.images, batch_size=30)
+    probabilities = predict(model, validation.images)
     assert history[-1].val_loss == pytest.approx(cross_entropy(validation.labels, probabilities))
     assert history[-1].val_accuracy == accuracy_score(validation.labels, probabilities.argmax(axis=1).astype(np.uint8))
 
