@@ -84,14 +84,14 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
 
     # The server dies as soon as the first model's run is complete.
     dies = (
-        "import os, sys, pipeline.track as track\n"
+        "import os, sys, pipeline.track as track, pipeline.store.projection as projection\n"
         "from pipeline.runtime.command import run\n"
-        "original = track.log_child\n"
+        "original = projection.log_child\n"
         "def log_child(*args):\n"
         "    done = original(*args)\n"
         "    os.killpg(int(sys.argv[1]), 9)\n"
         "    return done\n"
-        "track.log_child = log_child\n"
+        "projection.log_child = log_child\n"
         "run(lambda: track.main([]))\n"
     )
     with (clone / "server.log").open("w") as log:

@@ -125,7 +125,7 @@ def test_numbers_on_the_page_are_those_of_the_json_files(reproduced: Reproduced)
     }
     for label, key in rows.items():
         assert f"| {label} | {' | '.join(f'{100 * scores[key]:.2f} %' for scores in metrics)} |" in page
-    assert f"| loss on test, nats | {' | '.join('{:.4f}'.format(scores['loss']) for scores in metrics)} |" in page
+    assert f"| test loss, nats | {' | '.join('{:.4f}'.format(scores['loss']) for scores in metrics)} |" in page
     comparison = json.loads((reproduced.folder / "reports/comparison.json").read_text())
     for key in ("difference_low", "difference_high"):
         shown = f"{100 * comparison[key]:+.2f}".replace("-", "−")

@@ -95,4 +95,5 @@ class Evidence:
     def published(self, model: str) -> PublishedAccuracy:
         """Return what the article states of a model: nothing if it does not mention it, or the images are others."""
         nothing = PublishedAccuracy(train=None, test=None)
-        return nothing if self.is_synthetic else self.params.report.article.get(model, nothing)
+        stated = self.params.report.article.get(model, nothing)
+        return nothing if self.is_synthetic else stated
