@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from fashion_mnist.data.split import Labels
 from fashion_mnist.parsing import parse_params
 from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
-from fashion_mnist.report.sections import Table
+from fashion_mnist.report.language import Table
 from fashion_mnist.scores.robustness import DIRECTIONS
 
 FROZEN = YAML(typ="safe").load((Path(__file__).parents[2] / "params.yaml").read_bytes())
