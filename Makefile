@@ -30,7 +30,7 @@ repro: $(VENV)/run ## run the pipeline: only what changed since the last run; th
 	@python -m pipeline.tools.summary
 	@python -m pipeline.tools.reproduction
 
-verify: $(VENV)/run ## fail unless the committed results came out again: bit for bit, or by the gate where bits may differ
+verify: $(VENV)/run ## fail unless the committed results are reproduced: bit for bit, or by the gate where bits may differ
 	python -m pipeline.tools.reproduction --strict
 
 emulate: $(VENV)/dev ## compute the known answers on emulated CPUs of other kinds; needs qemu-user
@@ -43,7 +43,7 @@ ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000
 
 PORT ?= 5000
 
-rollback: $(VENV)/run ## give the registered model's alias champion back to the former one
+rollback: $(VENV)/run ## make the previous champion the served model again
 	python -m pipeline.tools.rollback
 
 gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default: where this branch left main
@@ -98,7 +98,7 @@ $(VENV)/uv: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 		echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1); expected Python 3.11 to 3.13. Try: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
-		echo "error: $(PYTHON) makes no environment; Debian and Ubuntu need: apt install python3-venv"; exit 1; }
+		echo "error: $(PYTHON) cannot create an environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "installing the locked environment into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@

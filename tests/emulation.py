@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.runtime.machine import has_avx2
+from pipeline.runtime.numerics import has_avx2
 from tests.known_answer import TESTS, known
 
 CPUS = ("Haswell", "Skylake-Client-v3", "EPYC-Rome")

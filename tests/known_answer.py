@@ -1,6 +1,6 @@
 """Short computations with known bits: python -m tests.known_answer prints the sha256 of each as JSON.
 
-They take the ways that the committed results take: a training of each network, with XLA and without, predictions,
+They run the same code as the committed results: a training of each network, with XLA and without, predictions,
 scores, rotated and noisy images, a figure. Their digests in known_answers.json are the same on every x86-64 CPU with
 AVX2; after a change of the compute lock or of what computes, `python -m tests.known_answer --write` notes new ones.
 """
@@ -111,6 +111,8 @@ def digest(*arrays: Any) -> str:
 def known() -> dict[str, str]:
     """Return the digests that were noted for the present lock."""
     noted: dict[str, dict[str, str]] = json.loads(KNOWN.read_text())
+    if file_digest(LOCK) not in noted:
+        sys.exit(f"error: {KNOWN.name} has no digests for this {LOCK.name}; run python -m tests.known_answer --write")
     return noted[file_digest(LOCK)]
 
 

@@ -54,6 +54,8 @@ def test_difference_is_that_of_the_reports() -> None:
     comparison = json.loads((PROJECT / "reports/comparison.json").read_text())
     text = " ".join(README.split())
     assert f"more accurate by **{100 * comparison['difference']:.2f} points**" in text
+    mantissa, exponent = f"{comparison['mcnemar_p']:.1e}".split("e")
+    assert f"p = {mantissa} · 10<sup>{int(exponent)}</sup>".replace("-", "−") in text
     low, high = (f"{100 * comparison[f'difference_{end}']:+.2f}" for end in ("low", "high"))
     assert f"95 % interval {low} to {high}" in text
 
@@ -86,5 +88,11 @@ def test_files_that_are_named_are_there(path: Path) -> None:
 
 def test_make_lists_its_words() -> None:
     listed = subprocess.run(["make"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    for word in ("repro", "test", "check", "gate", "ui", "demo", "rollback", "lock", "clean", "bench"):
+    for word in re.findall(r"^([a-z]+):.*##", (PROJECT / "Makefile").read_text(), re.MULTILINE):
         assert re.search(rf"^  make {word} +\w", listed, re.MULTILINE), word
+
+
+def test_every_decision_is_listed() -> None:
+    listed = (PROJECT / "docs/decisions/README.md").read_text()
+    for path in (PROJECT / "docs/decisions").glob("0*.md"):
+        assert f"({path.name})" in listed, path.name

@@ -16,9 +16,9 @@ INTERRUPTED = 130
 
 
 def run(main: Callable[[], Work | None]) -> NoReturn:
-    """Run a stage's main and exit: 0 when it succeeds, 1 with one line when the user can mend it, 130 on Ctrl-C.
+    """Run a stage's main and exit: 0 on success, 1 with one line for a mistake of the user, 130 on Ctrl-C.
 
-    What the work cost is recorded if main says what that was.
+    If main returns its Work, the cost is recorded.
     """
     try:
         work = main()
@@ -27,17 +27,17 @@ def run(main: Callable[[], Work | None]) -> NoReturn:
     except PipelineError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("interrupted: nothing was half-written, run again to go on", file=sys.stderr)  # noqa: T201
+        print("interrupted; no file is half-written. Run again to continue", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
     sys.exit(0)
 
 
 def keep_cost(work: Work) -> None:
-    """Record what a stage cost; where that fails, say so, for the stage itself has succeeded."""
+    """Record what a stage cost; a failure is only a warning, because the stage has succeeded."""
     try:
         record_cost(work)
     except ArtifactError as error:
-        print(f"warning: what this stage cost is not recorded. {error}", file=sys.stderr)  # noqa: T201
+        print(f"warning: the cost of this stage was not recorded. {error}", file=sys.stderr)  # noqa: T201
 
 
 def parse_arguments(argv: Sequence[str] | None, *, description: str | None, **arguments: str) -> argparse.Namespace:
@@ -49,15 +49,15 @@ def parse_arguments(argv: Sequence[str] | None, *, description: str | None, **ar
 
 
 def progress_bar(*, total: int, label: str, unit: str) -> "tqdm[NoReturn]":
-    """Return a progress bar on stderr; where stderr is no terminal, such as in CI, it stays silent."""
+    """Return a progress bar on stderr; silent where stderr is not a terminal, such as in CI."""
     return tqdm(total=total, desc=label, unit=unit, disable=None, dynamic_ncols=True)
 
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """Drop what is written to stderr, also by compiled code; an exception still leaves with its traceback.
+    """Discard what is written to stderr, even by compiled code; exceptions still propagate.
 
-    TensorFlow describes the machine at each import, before it heeds any setting of how much to say.
+    TensorFlow describes the machine at each import, before any log level takes effect.
     """
     sys.stderr.flush()
     kept = os.dup(2)

@@ -25,9 +25,9 @@ Costs = Mapping[str, Mapping[str, float]]
 
 
 class Work(NamedTuple):
-    """What a stage did: small files that stand for its result, and how many images it worked on.
+    """What a stage did: small files that identify its result, and how many images it worked on.
 
-    seconds: what the throughput is about, where that is not the whole stage.
+    seconds: what the throughput is computed from, where that is not the whole stage.
     """
 
     files: Sequence[Path]
@@ -67,7 +67,7 @@ def read_costs() -> Costs:
     costs: dict[str, Mapping[str, float]] = {}
     # Where an experiment wrote the same as the workspace did, the later one counts.
     for path in sorted(costs_folder().glob("*.json"), key=lambda path: path.stat().st_mtime):
-        # A record or a file of it that cannot be read tells of nothing; runs are complete without.
+        # Skip records that cannot be read: costs are optional.
         with suppress(ArtifactError):
             record = read_json(path)
             if all(file_digest(Path(name)) == sha256 for name, sha256 in record["sha256"].items()):
@@ -76,14 +76,14 @@ def read_costs() -> Costs:
 
 
 def costs_folder() -> Path:
-    """Return where records lie: in the store's folder, so deleting the store deletes them too."""
+    """Return the folder of the records, in the store's folder: deleting the store deletes them too."""
     return store_folder() / "costs"
 
 
 def peak_memory() -> float:
     """Return the most memory that this process held at a time, in MiB.
 
-    On Linux ru_maxrss begins with that of the process before `exec`, so that DVC's memory would be taken for a stage's.
+    On Linux, ru_maxrss survives `exec`, so DVC's memory would count as the stage's.
     """
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():

@@ -61,5 +61,5 @@ def reading(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
         raise ArtifactError(f"{name}: cannot be read ({reason}); run `dvc repro` to make it again") from error

@@ -47,7 +47,7 @@ def parse_yaml(content: bytes, *, name: str, advice: str = "run `dvc repro` to m
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
     """Write arrays by name into one file; equal arrays give equal bytes."""
     with atomic_write(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # its flag allow_pickle is no array
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # mypy takes allow_pickle for an array
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

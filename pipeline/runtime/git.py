@@ -21,7 +21,7 @@ def git(*arguments: str) -> bytes:
 
 
 def find_commit(revision: str) -> str | None:
-    """Return the full id of the commit that a revision stands for; None if there is none in this clone."""
+    """Return the full id of the commit that a revision names; None if there is none in this clone."""
     return _answer("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
 
@@ -31,7 +31,7 @@ def merge_base(first: str, second: str) -> str | None:
 
 
 def branch_name(reference: str) -> str:
-    """Return the short name of a branch, such as the one that origin/HEAD stands for."""
+    """Return the short name of a branch, such as the one that origin/HEAD points to."""
     return git("rev-parse", "--abbrev-ref", reference).decode().strip()
 
 
@@ -52,7 +52,7 @@ def list_folder(commit: str, folder: str) -> list[str]:
 
 
 def _answer(*arguments: str) -> str | None:
-    """Return the line that a git command prints; None when git answers no. Raises GitError when git does not start."""
+    """Return the line that a git command prints; None if the command fails. Raises GitError when git does not start."""
     try:
         return git(*arguments).decode().strip()
     except GitError as error:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-# How long the end of a training waits for the store to have taken the last epoch.
+# How long a finished training waits for the store to take the last epoch.
 PATIENCE_SECONDS = 4
 
 

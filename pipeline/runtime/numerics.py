@@ -1,15 +1,15 @@
 """What decides the bits of a process's arithmetic, set before NumPy or TensorFlow is imported.
 
-Libraries choose their code by what the CPU offers, and by variables of the shell. Here both are taken out of the game:
-the variables are removed, and no instructions beyond AVX2 are used, which nearly every x86-64 CPU since 2013 has.
+Libraries choose their code by what the CPU offers, and by variables of the shell. This module removes both influences:
+it deletes the variables and allows no instructions beyond AVX2, which nearly every x86-64 CPU since 2013 has.
 """
 
+import platform
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Literal
 
-from pipeline.runtime.machine import has_avx2
-
-Environment = MutableMapping[str, str]
+CPUINFO = Path("/proc/cpuinfo")
 
 # A user's shell may set any of these; each can change bits, or the number of threads.
 PREFIXES = (
@@ -42,7 +42,7 @@ AVX2 = TENSORFLOW_LIMITS | {
 }
 
 
-def fix_numerics(environment: Environment) -> None:
+def fix_numerics(environment: MutableMapping[str, str]) -> None:
     """Set the variables that decide the bits, whatever the user's shell says; environment: that of this process."""
     for name in [name for name in environment if name.startswith(PREFIXES) and not name.startswith(KEPT)]:
         del environment[name]
@@ -53,7 +53,12 @@ def fix_numerics(environment: Environment) -> None:
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def choose_instructions(environment: Environment, instructions: Literal["avx2", "native"]) -> None:
+def has_avx2() -> bool:
+    """Return whether this is an x86-64 CPU with AVX2, as far as Linux says."""
+    return platform.machine() in ("x86_64", "AMD64") and CPUINFO.is_file() and " avx2 " in CPUINFO.read_text()
+
+
+def choose_instructions(environment: MutableMapping[str, str], instructions: Literal["avx2", "native"]) -> None:
     """Lift the limits on TensorFlow where `native` instructions are asked for; call it before TensorFlow computes."""
     if instructions == "native":
         for name in TENSORFLOW_LIMITS:

@@ -1,1 +1,1 @@
-"""All that talks to MLflow: runs, the registered model, how it is served, and the state that runs stand for."""
+"""All that talks to MLflow: runs, the registered model, how it is served, and the state that runs are about."""

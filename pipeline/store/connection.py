@@ -21,7 +21,7 @@ from mlflow.tracking import MlflowClient
 from fashion_mnist.errors import PipelineError
 from pipeline.runtime.paths import store_folder
 
-# Silence what MLflow says of the tables that it makes.
+# Silence MLflow's messages about creating its tables.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -44,7 +44,7 @@ class Store(NamedTuple):
 def open_store(*, exclusive: bool = True) -> Iterator[Store]:
     """Open the store that the environment names, and make what it lacks.
 
-    exclusive: keep others of this machine out until the block ends; needed for all that looks before it writes.
+    exclusive: hold a lock against other processes on this machine; needed wherever a read decides what is written.
     Raises TrackingError, in one line, whatever MLflow raises within the block.
     """
     address = os.environ.get(SERVER, "")
@@ -64,8 +64,8 @@ def open_store(*, exclusive: bool = True) -> Iterator[Store]:
         where = address or str(folder)
         reason = " ".join(str(error).split())[:300]
         raise TrackingError(
-            f"{where}: the run store fails ({reason}); expected one that answers. Models and reports are safe. "
-            "Mend it and run `dvc repro` again"
+            f"{where}: the run store failed ({reason}); expected one that answers. Models and reports are safe. "
+            "Repair the store and run `dvc repro` again"
         ) from error
 
 

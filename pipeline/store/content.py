@@ -14,7 +14,7 @@ from fashion_mnist.data.split import Labels
 from fashion_mnist.scores.gating import flatten
 from fashion_mnist.scores.metrics import confusion, score_classes
 from pipeline.runtime.costs import Costs
-from pipeline.runtime.paths import DATA, PARAMS, history_of, metrics_of, predictions_of
+from pipeline.runtime.paths import DATA, NORMALIZED, PARAMS, history_of, metrics_of, predictions_of
 from pipeline.runtime.tables import HISTORY, read_history, read_predictions
 from pipeline.store.runs import Content, Measure, Source
 from pipeline.store.state import PipelineState
@@ -25,7 +25,7 @@ SPLIT_OF |= {"parameters": None, "multiply_adds": None}
 
 
 def parent_content(state: PipelineState) -> Content:
-    """Gather the content of the run that stands for the whole pipeline."""
+    """Gather the content of the parent run."""
     measures = [Measure(key, float(value), source="test") for key, value in state.comparison.items()]
     written = [Path(out["path"]) for out in state.stages["report"]["outs"]]
     return Content(
@@ -80,7 +80,7 @@ def confusion_csv(labels: Labels, predictions: Labels) -> str:
 
 
 def cost_measures(costs: Costs, *stages: str) -> list[Measure]:
-    """Name what stages cost as metrics. A stage that did not run here has none, since no output holds a time."""
+    """Return what stages cost as metrics; none for a stage that did not run on this machine."""
     return [
         Measure(f"{stage.partition('@')[0]}_{key}", value)
         for stage in stages
@@ -94,7 +94,7 @@ def sources(data: Mapping[str, Any]) -> dict[str, Source]:
         split: Source(
             f"{data['dataset']} {split}",
             data[split]["images_sha256"][:36],
-            f"data/normalized/{split}, {data[split]['images']} images",
+            f"{NORMALIZED / split}, {data[split]['images']} images",
         )
         for split in ("train", "validation", "test")
     }

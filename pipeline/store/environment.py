@@ -16,11 +16,11 @@ PACKAGES = ("dvc", "keras", "mlflow", "numpy", "tensorflow")
 
 
 def environment_tags() -> dict[str, str]:
-    """Describe code, packages and machine as tags of a run; what is unknown is said to be so."""
-    commit = git_says("rev-parse", "HEAD")
+    """Describe code, packages and machine as tags of a run; unknown values are tagged as such."""
+    commit = git_output("rev-parse", "HEAD")
     tags = {
         "git.commit": commit or "none: not a git clone",
-        "git.dirty": str(bool(git_says("status", "--porcelain", "--untracked-files=no"))).lower()
+        "git.dirty": str(bool(git_output("status", "--porcelain", "--untracked-files=no"))).lower()
         if commit
         else "unknown",
         "dvc.experiment": os.environ.get("DVC_EXP_NAME") or "none",
@@ -33,8 +33,8 @@ def environment_tags() -> dict[str, str]:
     return tags | ({"mlflow.source.git.commit": commit} if commit else {})
 
 
-def git_says(*arguments: str) -> str:
-    """Return what git says of this folder; nothing where the folder is not the top of a clone."""
+def git_output(*arguments: str) -> str:
+    """Return what a git command prints; empty unless this folder is the top of a clone."""
     if Path(".git").exists():
         with suppress(GitError):
             return git(*arguments).decode().strip()

@@ -66,7 +66,7 @@ def log_model(store: Store, run_id: str, archive: Archive, *, name: str, tags: M
 def classify(store: Store, model_uri: str, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Load a registered model and return its class probabilities, shape (n, 10); images: uint8, (n, 28, 28, 1).
 
-    Raises TrackingError when there is no such model, or when it refuses to load: its archive was changed.
+    Raises TrackingError when there is no such model, or if its archive was changed after it was registered.
     """
     name, _, alias = model_uri.removeprefix("models:/").partition("@")
     try:

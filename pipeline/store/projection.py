@@ -113,7 +113,7 @@ def name_state(state: PipelineState) -> str:
 
 
 def describe(state: PipelineState) -> dict[str, str]:
-    """Return the tags of the run that stands for the whole pipeline."""
+    """Return the tags of the parent run."""
     return {
         FINGERPRINT: state.fingerprint,
         DESCRIPTION: describe_state(state.scores, state.comparison, dataset=state.data["dataset"]),

@@ -48,7 +48,7 @@ def register(store: Store, candidate: Candidate) -> str:
 
 
 def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams) -> str:
-    """Register the models of a state and let the aliases follow; returns a sentence that says what became of them."""
+    """Register the models of a state and update the aliases; returns a sentence about the outcome."""
     make_registered_model(store)
     versions = {name: register(store, candidate) for name, candidate in candidates.items()}
     present = version_of(store, CHAMPION)
@@ -70,17 +70,17 @@ def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams)
 
 
 def replace_champion(store: Store, present: Any, version: str, candidate: Contender, gate: GateParams) -> str:
-    """Move the alias `champion` to a version if it has earned it; in either case the version says why."""
+    """Move the alias `champion` to a version if it should have it; either way, a tag says why."""
     client = store.client
     if present is not None and ROLLED_BACK in client.get_model_version(REGISTERED, version).tags:
-        return f"version {version} was rolled back and stays so; champion is version {present.version}"
+        return f"version {version} was rolled back and is not promoted again; champion is version {present.version}"
     decision = decide_promotion(
         candidate, read_champion(store, present) if present else None, gate, class_names=CLASS_NAMES
     )
     outcome = "promoted" if decision.moves else "not promoted"
     client.set_model_version_tag(REGISTERED, version, PROMOTION, f"{outcome}: {decision.reason}")
     if decision.moves:
-        # The former champion is noted first: a move without it could not be undone.
+        # Record the former champion first, or the move could not be undone.
         if present is not None:
             client.set_model_version_tag(REGISTERED, version, FORMER, str(present.version))
         client.set_registered_model_alias(REGISTERED, CHAMPION, version)
@@ -138,7 +138,7 @@ def find_version(store: Store, fingerprint: str) -> Any:
 
 
 def version_of(store: Store, alias: str) -> Any:
-    """Return the version that an alias stands for; None if it stands for none."""
+    """Return the version that has an alias; None if none has it."""
     registered = store.client.search_registered_models(f"name = '{REGISTERED}'")
     number = registered[0].aliases.get(alias) if registered else None
     return store.client.get_model_version(REGISTERED, number) if number else None

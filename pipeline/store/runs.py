@@ -151,10 +151,10 @@ def read_artifact(store: Store, run_id: str, path: str) -> bytes | None:
 
 
 def close_live_runs(store: Store) -> None:
-    """Delete what finished trainings showed, since files say the same, and close the runs of killed ones.
+    """Delete the live runs of finished trainings, whose results are in files, and close those of killed ones.
 
-    One that was killed is closed and stays; it carries no fingerprint and so stands for no state. Trainings that still
-    run are left alone, as are those of other machines, of which nothing can be known here.
+    A closed run stays; it has no fingerprint, so it belongs to no state. Running trainings are left alone, and so are
+    those on other machines, since nobody can tell from here.
     """
     for live in find_runs(store, **{LIVE: "true"}):
         run_id, tags = live.info.run_id, live.data.tags
@@ -165,7 +165,7 @@ def close_live_runs(store: Store) -> None:
 
 
 def is_running(process: str) -> bool:
-    """Tell whether a process of this machine lives."""
+    """Return whether a process is running on this machine."""
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:

@@ -1,8 +1,8 @@
 """The registered model, as code: raw pixels in, class probabilities and names out.
 
 MLflow stores this file with the network's archive and the library beside it, and runs it where the model is served.
-Scaling is the library's own, hence serving cannot drift from training. It stands alone: nothing of `pipeline` is
-imported, and TensorFlow only where a model is loaded, since logging one needs none.
+Scaling uses the library's own function, so serving cannot drift from training. This file imports nothing from
+`pipeline`, and TensorFlow only when a model is loaded: logging one does not need it.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ EXPECTED = "expected whole numbers from 0 to 255, uint8, of shape (n, 28, 28, 1)
 
 
 class GarmentClassifier(PythonModel):
-    """A network that takes pixels as they stand in the published files."""
+    """A network that takes pixels as published, whole numbers from 0 to 255."""
 
     # MLflow advises, in color and at each load, to let it derive the signature from type hints; ours is given.
     _skip_type_hint_validation = True

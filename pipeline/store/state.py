@@ -29,7 +29,7 @@ class PipelineState(NamedTuple):
 
 
 def fingerprint(*parts: Any) -> str:
-    """Return 32 hexadecimal digits that stand for JSON values; the order of keys does not count, any value does."""
+    """Return a hash of JSON values, 32 hexadecimal digits, that ignores the order of keys."""
     canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 

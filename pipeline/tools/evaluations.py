@@ -117,7 +117,7 @@ def check_table(table: Mapping[str, Labels], labels: Labels, *, images: int, nam
 
 
 def check_metrics(metrics: Any, table: Mapping[str, Labels], *, name: str) -> None:
-    """Refuse metrics that hold anything but finite numbers, or that the predictions beside them do not give."""
+    """Refuse metrics that are not finite numbers, or that do not follow from the predictions."""
     if not isinstance(metrics, Mapping):
         raise ArtifactError(f"{name}: does not hold metrics by name. Run `dvc repro`")
     for key, value in metrics.items():

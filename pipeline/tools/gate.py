@@ -34,7 +34,7 @@ DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "mast
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Judge, say what was found, write it where asked, and exit with the code that says the same."""
+    """Print the judgement, write it to the files asked for, and exit with its code."""
     options = parse(argv)
     try:
         judgement = judge_change(read_params(), options.baseline, seeds=options.seeds)
@@ -114,7 +114,7 @@ def find_baseline(baseline: str | None) -> tuple[str, str]:
     if baseline:
         commit = git.find_commit(baseline)
         if commit is None:
-            raise BaselineError(f"{baseline} is not a revision of this clone{hint()}")
+            raise BaselineError(f"{baseline} is not a revision of this clone{advice()}")
         return commit, f"{baseline} ({commit[:7]})" if not commit.startswith(baseline) else commit[:7]
     head = git.find_commit("HEAD")
     if head is None:
@@ -124,7 +124,7 @@ def find_baseline(baseline: str | None) -> tuple[str, str]:
         if tip:
             commit = git.merge_base(head, tip)
             if commit is None:
-                raise BaselineError(f"HEAD and {branch} have no common commit in this clone{hint()}")
+                raise BaselineError(f"HEAD and {branch} have no common commit in this clone{advice()}")
             name = git.branch_name(branch)
             return (
                 commit,
@@ -133,8 +133,8 @@ def find_baseline(baseline: str | None) -> tuple[str, str]:
     return head, f"{head[:7]}, the last commit"
 
 
-def hint() -> str:
-    """Say how to get at a commit that this clone lacks."""
+def advice() -> str:
+    """Return advice on how to get a commit that this clone lacks."""
     if git.is_shallow():
         return ", which is shallow. Type `git fetch --unshallow` and run again"
     return ". Name one with --baseline"
@@ -186,6 +186,6 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 if __name__ == "__main__":
     try:
         run(main)
-    except Exception:  # noqa: BLE001 - a defect of the gate is no regression of a model
+    except Exception:  # noqa: BLE001 - a defect in the gate must not count as a regression
         traceback.print_exc()
         sys.exit(EXIT_CODES["cannot judge"])

@@ -72,7 +72,7 @@ def read_png(path: Path) -> Bytes:
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("L"))
     except OSError as error:
-        raise DataError(f"{path}: is no picture ({error}); expected a PNG of {SIDE}x{SIDE} pixels") from error
+        raise DataError(f"{path}: is not an image ({error}); expected a PNG of {SIDE}x{SIDE} pixels") from error
     if pixels.shape != (SIDE, SIDE):
         raise DataError(f"{path}: {pixels.shape[1]}x{pixels.shape[0]} pixels; expected {SIDE}x{SIDE}. Scale it first")
     return pixels

@@ -1,7 +1,7 @@
 """Train a model once more, with another seed: MODEL SEED -> reports/seeds/MODEL/SEED.csv.
 
-How far apart trainings with different seeds lie is the noise that the gate must not mistake for a change. No stage of
-the pipeline and no choice between models rests on what is predicted here for the test images.
+The spread between seeds is the noise that the gate must tolerate. These predictions on test enter no stage and choose
+no model.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Say in a terminal what the reports hold: reports/{metrics,comparison.json} -> a table, and where the page lies."""
+"""Say in a terminal what the reports hold: reports/{metrics,comparison.json} -> a table, and the path of the page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

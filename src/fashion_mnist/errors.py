@@ -1,4 +1,4 @@
-"""Every error that a user can cause or mend, in one tree.
+"""Every error that a user can cause or correct, in one tree.
 
 A message says what was found, what was expected, where, and what to do. A stage prints it as one line
 and exits with code 1; anything outside this tree is a defect of the project and keeps its traceback.
@@ -10,7 +10,7 @@ class PipelineError(Exception):
 
 
 class ParamsError(PipelineError):
-    """A parameter file that is missing, malformed, incomplete or senseless."""
+    """A parameter file that is missing, malformed, incomplete or inconsistent."""
 
 
 class DataError(PipelineError):

@@ -17,7 +17,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Instructions = Literal["avx2", "native"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]  # a file and a stage of DVC bear it, too
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]  # also the name of a file and of a DVC stage
 Value = TypeVar("Value")
 # A mapping by name that cannot be changed.
 ByName = Annotated[Mapping[ModelName, Value], Field(strict=False), AfterValidator(MappingProxyType)]

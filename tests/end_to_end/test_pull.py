@@ -32,7 +32,7 @@ def test_clone_that_pulls_fills_only_the_store_and_changes_nothing(clone: Path, 
     other = tmp_path / "other"
     git(tmp_path, "clone", "--quiet", str(clone), str(other))
     assert not (other / "models/cnn/model.keras").exists()
-    dvc(other, "pull", "--allow-missing")
+    dvc(other, "pull")
     assert (other / "models/cnn/model.keras").read_bytes() == (clone / "models/cnn/model.keras").read_bytes()
     assert stages_in(dvc(other, "repro")) == ["track"]
     assert git(other, "status", "--porcelain") == ""

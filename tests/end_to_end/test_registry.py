@@ -78,5 +78,5 @@ def test_champion_moves_stays_and_goes_back(workspace: Path) -> None:
         assert champion(store) == "1"
         assert str(version_of(store, "challenger").version) == "2"
         # The same model once more, such as after a changed margin: no second version, and no way back up by itself.
-        assert "was rolled back and stays so" in offer(0.92, 50)
+        assert "was rolled back and is not promoted again" in offer(0.92, 50)
         assert champion(store) == "1"

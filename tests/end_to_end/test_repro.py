@@ -1,5 +1,6 @@
 """`dvc repro` as a user types it, on synthetic data in a workspace of its own."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_run_makes_everything_that_the_lock_lists(tracked: Path, reproduced: Pat
     lock = YAML(typ="safe").load(reproduced / "dvc.lock")["stages"]
     assert sorted(lock) == sorted(ALL)
     outputs = [out["path"] for stage in lock.values() for out in stage["outs"]]
-    assert len(outputs) == len(set(outputs)) == 20
+    assert len(outputs) == len(set(outputs))
     assert all((reproduced / path).exists() for path in outputs)
 
 
@@ -57,11 +58,12 @@ def test_same_inputs_give_the_same_bytes_in_another_process(reproduced: Path) ->
 def test_metrics_and_plots_are_what_dvc_shows(reproduced: Path) -> None:
     shown = run_dvc("metrics", "show", workspace=reproduced, capture_output=True).stdout.splitlines()
     assert [line.split()[0] for line in shown] == ["Path", "reports/metrics/cnn.json", "reports/metrics/dense.json"]
-    assert len(shown[0].split()) <= 12
+    scores = json.loads((reproduced / "reports/metrics/dense.json").read_text())
+    assert set(shown[0].split()[1:]) == set(scores)
     plots = run_dvc("plots", "show", "--out", "plots", workspace=reproduced, capture_output=True)
     assert plots.returncode == 0, plots.stderr
     page = (reproduced / "plots/index.html").read_text()
-    for title in ("accuracy on validation", "confusion on test", "accuracy on moved test images"):
+    for title in ("accuracy on validation", "confusion on test", "accuracy on shifted test images"):
         assert page.count(f'"text": "{title}"') == 2, title  # one for each model
 
 

@@ -112,7 +112,7 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
             server.wait()
     assert done.returncode == 1, done.stderr
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"error: {address}: the run store fails (")
+    assert line.startswith(f"error: {address}: the run store failed (")
     assert not (clone / "tracking/receipt.json").exists()
 
     with running(command, folder=clone, ready=f"{address}/health", environment=environment):

@@ -200,7 +200,7 @@ def test_server_that_is_down_takes_one_line_and_leaves_the_files_alone(clone: Pa
     done = run_module("track", folder=clone, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: http://127.0.0.1:9: the run store fails (")
+    assert done.stderr.startswith("error: http://127.0.0.1:9: the run store failed (")
     assert time.monotonic() - started < 60
     assert (clone / "models/cnn/model.keras").read_bytes() == before
     assert not (clone / "tracking/receipt.json").exists()

@@ -93,7 +93,7 @@ def test_stage_whose_cost_cannot_be_recorded_succeeds(
         command.run(lambda: Work([RESULT], images=50))
     assert ended.value.code == 0
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("warning: what this stage cost is not recorded. ")
+    assert line.startswith("warning: the cost of this stage was not recorded. ")
     assert ("tracking/costs" if fault == "folder" else "result.json: cannot be read") in line
 
 

@@ -2,12 +2,14 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from fashion_mnist.errors import ArtifactError
 from pipeline.tools import gate, reproduction
 from pipeline.tools.demo import PROJECT, change_params
 
@@ -101,16 +103,28 @@ def test_other_inputs_are_named_and_not_held_against_the_machine(capsys: pytest.
 def test_gate_judges_where_no_bits_are_promised(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    asked = []
-    monkeypatch.setattr(gate, "main", asked.append)
+    def refuse(argv: list[str]) -> None:
+        assert argv == ["--baseline", "HEAD"]
+        sys.exit(1)
+
+    monkeypatch.setattr(gate, "main", refuse)
     write_lock(train="other")
     if reason == "cpu":
         monkeypatch.setattr(reproduction, "has_avx2", lambda: False)
     else:
         change_params(Path("params.yaml"), {"train.cnn.instructions": "native"})
-    _, said = verdict(capsys)
+    code, said = verdict(capsys)
+    assert code == 0
     assert "other bits from train@cnn on, as expected" in said
-    assert asked == [["--baseline", "HEAD"]]
+    assert ("instructions is native" in said) == (reason == "instructions")
+    assert verdict(capsys, "--strict")[0] == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "stages:"])
+def test_lock_without_stages_is_named(content: str) -> None:
+    Path("dvc.lock").write_text(content)
+    with pytest.raises(ArtifactError, match=r"^dvc\.lock: lists no stages"):
+        reproduction.main([])
 
 
 def test_folder_that_is_no_clone_has_nothing_to_compare_with(

@@ -90,7 +90,7 @@ def summarize(train: RawSplit, test: RawSplit, splits: Mapping[str, RawSplit]) -
 
     train, test: the published files. splits: by name, what they were cut into. Pixel statistics are of the scaled
     pixels of each split. A duplicate within train is an image that an earlier one equals pixel by pixel; the test
-    images that also stand in train are listed by number.
+    images that are also in train are listed by index.
     """
     known = {image.tobytes() for image in train.images}
     return {

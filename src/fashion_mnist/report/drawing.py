@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec
 
-import matplotlib as mpl
+from matplotlib import style
 from matplotlib.figure import Figure
 
 P = ParamSpec("P")
@@ -38,6 +38,8 @@ STYLE: Any = {
     "axes.facecolor": "none",
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
 }
+# Over Matplotlib's defaults, whatever a user's matplotlibrc says.
+BASE = ["default", STYLE]
 DARK_STYLE = "".join(
     f'[style*="{part}: {light}"]{{{part}:{dark}!important}}'
     for light, dark in DARK.items()
@@ -58,7 +60,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
+        with style.context(BASE):
             return draw(*args, **kwargs)
 
     return drawn
@@ -67,8 +69,8 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def render_svg(figure: Figure) -> bytes:
     """Render a figure as an SVG file that turns dark where its reader prefers dark pages."""
     target = io.BytesIO()
-    with mpl.rc_context(STYLE):
+    with style.context(BASE):
         # The date of drawing would be written unless removed.
         figure.savefig(target, format="svg", metadata={"Date": None})
-    style = f'<style type="text/css">@media (prefers-color-scheme: dark) {{{DARK_STYLE}}}</style>'
-    return target.getvalue().replace(b"<defs>", f"<defs>{style}".encode(), 1)
+    dark = f'<style type="text/css">@media (prefers-color-scheme: dark) {{{DARK_STYLE}}}</style>'
+    return target.getvalue().replace(b"<defs>", f"<defs>{dark}".encode(), 1)

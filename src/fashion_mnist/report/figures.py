@@ -106,7 +106,7 @@ def confusion_matrix(counts: npt.NDArray[np.int64], title: str, names: Sequence[
     percents = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(WIDTH, WIDTH + 0.2), layout="constrained")
     axis = figure.subplots()
-    # The colours of the errors would drown beside a diagonal near 100 %.
+    # On a linear scale, errors would be invisible beside a diagonal near 100 %.
     shades = [mpl.colors.to_rgba(SHADE, round(float(np.sqrt(percent)) / 10, 3)) for percent in percents.ravel()]
     for (row, column), shade in zip(np.ndindex(*counts.shape), shades, strict=True):
         axis.add_patch(mpl.patches.Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=shade, edgecolor="none"))
@@ -168,7 +168,7 @@ def robustness(curves: Mapping[str, Columns], x: str, language: Language, *, lab
 
 @styled
 def calibration(models: Mapping[str, Reliability], language: Language) -> Figure:
-    """Draw accuracy by confidence, bin by bin; a larger dot stands for more images."""
+    """Draw accuracy by confidence, bin by bin; a larger dot means more images."""
     figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
     axis = figure.subplots()
     axis.plot((0, 1), (0, 1), color=INK, linestyle=":", linewidth=1, label=language.say("trust.ideal"))

@@ -1,4 +1,4 @@
-"""What the source article claims, held against what was measured here."""
+"""The source article's claims, compared with what was measured here."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -32,7 +32,7 @@ def from_archive(archive: bytes, *, name: str) -> keras.Model:
     name: what an error calls the file. Raises DataError if it is damaged or holds code.
     """
     if not zipfile.is_zipfile(io.BytesIO(archive)):
-        raise DataError(f"{name}: is no zip archive; expected a .keras file. Train again.")
+        raise DataError(f"{name}: is not a zip archive; expected a .keras file. Train again.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(archive)

@@ -102,7 +102,7 @@ def test_damaged_archive_is_refused_in_one_line(damage: Callable[[bytes], bytes]
     assert damaged != archive
     with pytest.raises(
         DataError,
-        match=r"^dense\.keras: (does not load \(.+\)|is no zip archive); expected a \.keras file\. Train again\.$",
+        match=r"^dense\.keras: (does not load \(.+\)|is not a zip archive); expected a \.keras file\. Train again\.$",
     ):
         from_archive(damaged, name="dense.keras")
 

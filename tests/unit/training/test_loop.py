@@ -88,6 +88,7 @@ def fit_by_hand(model: keras.Model, train: Split, params: Params) -> list[tuple[
 def test_configuration_overrides_a_users_own_and_seeds_every_draw() -> None:
     keras.config.set_image_data_format("channels_first")
     keras.config.set_floatx("float64")
+    keras.config.set_epsilon(0.1)
     draws = []
     for seed in (1, 1, 2):
         configure_tensorflow(seed=seed, threads=2)
@@ -95,6 +96,7 @@ def test_configuration_overrides_a_users_own_and_seeds_every_draw() -> None:
     assert draws[0] == draws[1] != draws[2]
     assert keras.config.image_data_format() == "channels_last"
     assert keras.config.floatx() == "float32"
+    assert keras.config.epsilon() == 1e-7
     assert tf.config.threading.get_intra_op_parallelism_threads() == 2
     assert tf.config.threading.get_inter_op_parallelism_threads() == 2
 
