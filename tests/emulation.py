@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from pipeline.runtime.numerics import has_avx2
 from tests.known_answer import TESTS, known
 
-CPUS = ("Haswell", "Skylake-Client-v3", "EPYC-Rome")
+CPUS = ("Haswell", "EPYC-Rome", "EPYC-Milan")
 # KiB of L1, L2 and L3, as in Ice Lake, Sapphire Rapids, Zen 4 and Haswell.
 CACHES = (("48", "1280", "49152"), ("48", "2048", "107520"), ("32", "1024", "32768"), ("32", "256", "8192"))
 AT_ONCE = 2
@@ -54,7 +54,8 @@ def main() -> int:
         return 0
     started, failed = time.monotonic(), 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for name, differing in pool.map(lambda item: compute(*item), commands().items()):
+        running = [pool.submit(compute, name, command) for name, command in commands().items()]
+        for name, differing in (done.result() for done in as_completed(running)):
             failed += bool(differing)
             said = (
                 f"other bits: {', '.join(differing)}" if differing else f"the same bits in all {len(known())} answers"

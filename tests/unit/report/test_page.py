@@ -133,7 +133,23 @@ def test_languages_show_the_same_numbers_and_figures(english: Report, russian: R
 
 def test_russian_page_holds_no_english_words(russian: Report) -> None:
     text = re.sub(r"`[^`]*`|\]\([^)]*\)|```.*?```|</?sup>", "", russian.markdown, flags=re.DOTALL)
-    names = {"Fashion", "MNIST", "F", "p", "sha", "keras", "convolution", "dense", "cnn", "constant", "AVX", "x", "Intel", "AMD", "avx"}
+    names = {
+        "Fashion",
+        "MNIST",
+        "F",
+        "p",
+        "sha",
+        "keras",
+        "convolution",
+        "dense",
+        "cnn",
+        "constant",
+        "AVX",
+        "x",
+        "Intel",
+        "AMD",
+        "avx",
+    }
     assert set(re.findall(r"[A-Za-z]+", text)) - names == {"float", "False", "True"}
 
 
