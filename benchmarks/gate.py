@@ -25,12 +25,12 @@ from fashion_mnist.scores.gating import Evaluation, judge
 from pipeline.runtime.command import run
 from pipeline.runtime.formats import read_csv
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import REPORTS
+from pipeline.runtime.paths import SEEDS
+from pipeline.runtime.tables import REPLICATE
 
 DROP = 0.015
 MARGINS = [round(0.006 + 0.001 * step, 3) for step in range(13)]
 MOST_FALSE_ALARMS, LEAST_CAUGHT = 0.05, 0.95
-COLUMNS = {"label": "uint8", "prediction": "uint8"}
 LEGEND = """Each cell: false alarms / planted drops caught. In bold: at most 5 % and at least 95 %."""
 
 
@@ -60,10 +60,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def read_runs(model: str) -> tuple[Labels, list[Labels]]:
     """Return the test labels and what the model predicts with each seed."""
-    files = sorted((REPORTS / "seeds" / model).glob("*.csv"))
+    files = sorted((SEEDS / model).glob("*.csv"))
     if len(files) < 2:
-        raise ArtifactError(f"{REPORTS / 'seeds' / model}: {len(files)} files; expected 10 or so. Run `make seeds`")
-    tables = [read_csv(Path(file), columns=COLUMNS) for file in files]
+        raise ArtifactError(f"{SEEDS / model}: {len(files)} files; expected 10 or so. Run `make seeds`")
+    tables = [read_csv(Path(file), columns=REPLICATE) for file in files]
     return tables[0]["label"], [table["prediction"] for table in tables]
 
 

@@ -5,7 +5,6 @@ but no AVX-512. And on this CPU, with other sizes of L1, L2 and L3 than it has.
 """
 
 import json
-import platform
 import shutil
 import subprocess
 import sys
@@ -49,7 +48,7 @@ def commands() -> dict[str, list[str]]:
 
 def main() -> int:
     """Run the known answers in every way; returns 1 if any bit differs."""
-    if platform.system() != "Linux" or not has_avx2():
+    if not has_avx2():  # false where Linux does not say so
         print("skipped: the same bits are promised on Linux, x86-64 with AVX2")
         return 0
     started, failed = time.monotonic(), 0

@@ -19,7 +19,7 @@ from fashion_mnist.errors import BaselineError, PipelineError
 from fashion_mnist.params import Params
 from fashion_mnist.report.judgement import judgement_markdown, judgement_text
 from fashion_mnist.report.language import points
-from fashion_mnist.scores.gating import Verdict, describe_changes, judge, least_lead
+from fashion_mnist.scores.gating import describe_changes, judge, least_lead
 from pipeline.runtime import git
 from pipeline.runtime.command import run, say
 from pipeline.runtime.files import write_bytes
@@ -105,7 +105,7 @@ def judge_change(params: Params, baseline: str | None, *, seeds: bool) -> dict[s
         "failures": failures,
         "remarks": [f"{name}: {remark}" for name, verdict in verdicts.items() for remark in verdict.remarks],
         "changes": list_changes(old, new),
-        "models": {name: as_json(verdict) for name, verdict in verdicts.items()},
+        "models": {name: verdict._asdict() for name, verdict in verdicts.items()},
     }
 
 
@@ -176,11 +176,6 @@ def list_changes(old: RecordedEvaluation, new: RecordedEvaluation) -> list[str]:
         if name in old.evaluations:
             changes += describe_changes(old.training_record(name), new.training_record(name), name=name)
     return changes
-
-
-def as_json(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as a mapping that JSON can hold."""
-    return {**verdict._asdict(), "failures": list(verdict.failures), "remarks": list(verdict.remarks)}
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ def judgement_text(judgement: Mapping[str, Any]) -> str:
     header = "".join(f"{title:>10}" for title in next(iter(rows.values())))
     lines += [f"{'model':10}{header}"]
     lines += [f"{model:10}{''.join(f'{cell:>10}' for cell in cells.values())}" for model, cells in rows.items()]
-    same = "the same bytes as at the baseline" if judgement["reproduced"] else "other bytes than at the baseline"
-    lines += ["", f"metrics, predictions and models: {same}", describe_machine(judgement)]
+    lines += ["", describe_bytes(judgement), describe_machine(judgement)]
     lines += [*judgement["changes"], *judgement["remarks"]]
     lines += [f"FAILS {failure}" for failure in judgement["failures"]]
     return "\n".join([*lines, "", f"gate: {judgement['verdict']}"])
@@ -33,8 +32,14 @@ def judgement_markdown(judgement: Mapping[str, Any]) -> str:
     environment = template_environment()
     environment.filters["probability"] = probability
     template = environment.get_template("gate.md.jinja")
-    machine = describe_machine(judgement) if "cpu" in judgement else ""
-    return template.render(judgement, table=table, tolerated=points(-judgement.get("margin", 0)), machine=machine)
+    origin = f"{describe_bytes(judgement)}; {describe_machine(judgement)}" if "models" in judgement else ""
+    return template.render(judgement, table=table, tolerated=points(-judgement.get("margin", 0)), origin=origin)
+
+
+def describe_bytes(judgement: Mapping[str, Any]) -> str:
+    """Say whether the results are the same bytes as at the baseline."""
+    same = "the same bytes as at the baseline" if judgement["reproduced"] else "other bytes than at the baseline"
+    return f"metrics, predictions and models: {same}"
 
 
 def describe_machine(judgement: Mapping[str, Any]) -> str:

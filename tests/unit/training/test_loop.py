@@ -17,6 +17,7 @@ from fashion_mnist.training.determinism import configure_tensorflow
 from fashion_mnist.training.inference import predict
 from fashion_mnist.training.loop import EpochResult, Progress, fit
 from fashion_mnist.training.objective import accuracy_score, cross_entropy
+from tests.unit.small_networks import SMALL
 
 pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
 
@@ -40,20 +41,7 @@ def garments(count: int, *, seed: int) -> Split:
 
 
 def params(**changes: Any) -> Params:
-    values = {
-        "network": "dense",
-        "units": 16,
-        "epochs": 1,
-        "batch_size": 32,
-        "schedule": "constant",
-        "learning_rate": 0.001,
-        "precision": "float32",
-        "jit_compile": False,
-        "threads": 2,
-        "instructions": "avx2",
-        "seed": 1,
-    }
-    return Params(**values | changes)
+    return Params(**SMALL | {"network": "dense", "units": 16} | changes)
 
 
 def seeded(params: Params) -> keras.Model:
