@@ -29,8 +29,10 @@ SETTINGS = {
 # Lifted for `native` instructions.
 TENSORFLOW_LIMITS = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
-    # XNNPACK would choose its code by the CPU, whatever the other flags say.
-    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_prefer_vector_width=256 --xla_cpu_use_xnnpack=false",
+    # XNNPACK and YNNPACK, which compute matrix products, choose their code by the CPU, whatever max_isa says. The last
+    # flag makes YNNPACK's sums the same on all of them.
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_prefer_vector_width=256 --xla_cpu_use_xnnpack=false "
+    "--xla_cpu_enable_platform_dependent_math=false",
     # Eigen's own matrix product: the other one cuts long sums by the size of the CPU's caches.
     "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL": "0",
 }

@@ -7,6 +7,7 @@ PARAMS = Path("params.yaml")
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 REQUIREMENTS = Path("requirements/run.txt")
+COMPUTE_LOCK = Path("requirements/compute.txt")
 
 RAW = Path("data/raw")
 NORMALIZED = Path("data/normalized")
@@ -22,7 +23,9 @@ COMPARISON = REPORTS / "comparison.json"
 FIGURES = REPORTS / "figures"
 PAGE_MARKDOWN = REPORTS / "report.md"
 PAGE_HTML = REPORTS / "report.html"
-SEEDS = REPORTS / "seeds"
+STUDY = REPORTS / "study.json"
+STUDY_TRIALS = REPORTS / "study/trials.csv"
+STUDY_PREDICTIONS = REPORTS / "study/predictions"
 
 TRACKING = Path("tracking")
 RECEIPT = TRACKING / "receipt.json"
@@ -51,6 +54,11 @@ def predictions_of(model: str) -> Path:
 def curve_of(change: str, model: str) -> Path:
     """Return the path of a model's accuracy on images changed in one way."""
     return REPORTS / change / f"{model}.csv"
+
+
+def replicates_of(kind: str, model: str) -> Path:
+    """Return the path of what the trainings of one kind in a study predict on test."""
+    return STUDY_PREDICTIONS / kind / f"{model}.csv"
 
 
 def store_folder() -> Path:

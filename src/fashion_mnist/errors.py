@@ -31,3 +31,11 @@ class GitError(PipelineError):
 
 class BaselineError(PipelineError):
     """A git revision that is missing, or whose evaluation cannot be compared with the present one."""
+
+
+class ClusterError(PipelineError):
+    """A Dask cluster that does not answer, or has no worker that may run a trial."""
+
+
+class StudyError(PipelineError):
+    """A study that is incomplete, or was made of other data or parameters than the present ones."""

@@ -4,11 +4,11 @@ Every field is required: defaults live in params.yaml alone. What a field means 
 The parameters of one network are in its file in `networks/`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from fashion_mnist.data.fashion_mnist import CLASSES, TEST_IMAGES, TRAIN_IMAGES
 from fashion_mnist.errors import ParamsError
@@ -135,18 +135,26 @@ class GateParams(Section):
     margin: Fraction
     confidence: Fraction
     floors: ByName[Floors]
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=2, strict=False)]
 
-    @field_validator("seeds")
-    @classmethod
-    def _differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("each seed once")
-        return seeds
+
+class SweepParams(Section):
+    """Which numbers of hidden units one model is trained with, how long, and how often each."""
+
+    units: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)]
+    epochs: Count
+    seeds: Count
+
+
+class StudyParams(Section):
+    """What is trained many times over, to see what another training would give."""
+
+    threads: Count
+    replicates: ByName[Annotated[int, Field(ge=2)]]
+    sweep: ByName[SweepParams]
 
 
 class Params(Section):
-    """The whole of params.yaml: the models and their networks, a section for each stage, then the gate's."""
+    """The whole of params.yaml: the models and their networks, a section for each stage, the gate's and the study's."""
 
     models: Annotated[ByName[str], Field(min_length=1)]
     download: DownloadParams
@@ -155,6 +163,7 @@ class Params(Section):
     evaluate: EvaluateParams
     report: ReportParams
     gate: GateParams
+    study: StudyParams
 
     def training_of(self, model: str) -> TrainingParams:
         """Return the section of a model under train. Raises ParamsError for a name that has none."""
@@ -180,10 +189,23 @@ class Params(Section):
             raise ParamsError(
                 f"report.candidate is {self.report.candidate!r}; expected another model than the baseline"
             )
-        for key, named in (("report.article", self.report.article), ("gate.floors", self.gate.floors)):
+        sections_by_model: Sequence[tuple[str, Mapping[str, object]]] = (
+            ("report.article", self.report.article),
+            ("gate.floors", self.gate.floors),
+            ("study.replicates", self.study.replicates),
+            ("study.sweep", self.study.sweep),
+        )
+        for key, named in sections_by_model:
             strangers = [name for name in named if name not in self.train]
             if strangers:
                 raise ParamsError(f"{key}.{strangers[0]} is unknown; expected {sections}")
+        return self
+
+    @model_validator(mode="after")
+    def _swept_models_have_units(self) -> "Params":
+        for model in self.study.sweep:
+            if "units" not in type(self.train[model]).model_fields:
+                raise ParamsError(f"study.sweep.{model} is there, but its network has no units; expected one that has")
         return self
 
     @model_validator(mode="after")

@@ -20,15 +20,15 @@ def parse_params(document: object, *, source: str) -> Params:
     """
     try:
         if isinstance(document, Mapping) and isinstance(document.get("train"), Mapping):
-            sections = {name: _parse_training(name, section) for name, section in document["train"].items()}
+            sections = {name: parse_training(name, section) for name, section in document["train"].items()}
             document = {**document, "train": sections}
         return _validate(Params, document)
     except ParamsError as error:
         raise ParamsError(f"{source}: {error}") from error
 
 
-def _parse_training(name: str, section: object) -> TrainingParams:
-    """Parse a section under train as the network that it names wants it."""
+def parse_training(name: str, section: object) -> TrainingParams:
+    """Parse a section under train as the network that it names wants it. Raises ParamsError that names the key."""
     kind: type[TrainingParams] = TrainingParams
     if isinstance(section, Mapping):
         found = section.get("network")

@@ -71,18 +71,20 @@ def cut_validation(train: RawSplit, *, images: int, seed: int) -> tuple[RawSplit
 
     Returns what remains of train, and validation. The same seed cuts the same images.
     """
-    # Imported here: it takes a second or two, and every other stage does without.
-    from sklearn.model_selection import train_test_split
-
-    kept, cut = train_test_split(
-        np.arange(len(train.labels)), test_size=images, stratify=train.labels, random_state=seed
-    )
-    kept.sort()
-    cut.sort()
+    kept, cut = cut_indices(train.labels, images=images, seed=seed)
     return (
         RawSplit(train.images[kept], train.labels[kept]),
         RawSplit(train.images[cut], train.labels[cut]),
     )
+
+
+def cut_indices(labels: Labels, *, images: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the indices that remain in train, and those of a stratified validation split; both ascending."""
+    # Imported here: it takes a second or two, and every other stage does without.
+    from sklearn.model_selection import train_test_split
+
+    kept, cut = train_test_split(np.arange(len(labels)), test_size=images, stratify=labels, random_state=seed)
+    return np.sort(kept), np.sort(cut)
 
 
 def summarize(train: RawSplit, test: RawSplit, splits: Mapping[str, RawSplit]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Here the images live in one tensor, a batch is a row of shuffled indices, and a 
 The mathematics is that of `fit`: the same loss, Adam as Keras defines it, each image once an epoch.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +24,10 @@ STEPS_PER_CALL = 125
 
 
 class EpochResult(NamedTuple):
-    """What history.csv records of one epoch; training figures are running means over the epoch, as in Keras."""
+    """What history.csv records of one epoch; training figures are running means over the epoch, as in Keras.
+
+    Validation figures are NaN where there is no validation split.
+    """
 
     epoch: int
     loss: float
@@ -45,7 +49,7 @@ class Progress(NamedTuple):
 def fit(
     model: keras.Model,
     train: Split,
-    validation: Split,
+    validation: Split | None,
     params: TrainingParams,
     *,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -69,17 +73,21 @@ def fit(
             seen += int(last - first) * batches.shape[1]
             step = (epoch - 1) * steps + -(-int(seen) // params.batch_size)
             on_progress(Progress(epoch, step, steps * params.epochs, loss / seen, right / seen))
-        probabilities = predict(model, validation.images)
-        result = EpochResult(
-            epoch,
-            loss / seen,
-            right / seen,
-            cross_entropy(validation.labels, probabilities),
-            accuracy_score(validation.labels, most_probable(probabilities)),
-        )
+        result = EpochResult(epoch, loss / seen, right / seen, *_validate(model, validation))
         history.append(result)
         on_epoch(result)
     return history
+
+
+def _validate(model: keras.Model, validation: Split | None) -> tuple[float, float]:
+    """Return loss and accuracy on validation; NaN without it."""
+    if validation is None:
+        return math.nan, math.nan
+    probabilities = predict(model, validation.images)
+    return (
+        cross_entropy(validation.labels, probabilities),
+        accuracy_score(validation.labels, most_probable(probabilities)),
+    )
 
 
 def _calls(order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
