@@ -52,7 +52,7 @@ def open_cluster(*, threads: int) -> Iterator[Client]:
     address = dask.config.get("scheduler-address", None)
     if address:
         try:
-            client = Client(address, timeout="10s", set_as_default=False)
+            client = Client(address, timeout="10s")
         except (OSError, ValueError) as error:
             raise ClusterError(
                 f"{address}: no Dask scheduler answers ({' '.join(str(error).split())[:120]}); start one with "
@@ -70,7 +70,7 @@ def open_cluster(*, threads: int) -> Iterator[Client]:
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster, set_as_default=False) as client,
+        Client(cluster) as client,
     ):
         try:
             yield client
