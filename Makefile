@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate ui rollback gate test check demo seeds bench lock clean
+.PHONY: help repro verify emulate ui rollback gate test check demo study bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -62,8 +62,8 @@ check: $(VENV)/dev ## format, lint and types
 demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
 	python -m pipeline.tools.demo
 
-seeds: $(VENV)/run data/raw ## train each model with ten more seeds, for the gate's margin; half an hour
-	dvc repro seeds/dvc.yaml
+study: $(VENV)/run ## train each model many times, here or on a Dask cluster; about two hours, resumes when stopped
+	dvc repro study/dvc.yaml
 
 bench: $(VENV)/bench data/raw ## time training against the article's code and PyTorch
 	python benchmarks/training.py

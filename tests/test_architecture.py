@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
 from pipeline.tools.demo import PROJECT
+from pipeline.trials.fingerprint import CODE, NETWORKS
 from tests.dvc_yaml import MODELS, dvc_stages, paths
 
 LIBRARY = PROJECT / "src" / "fashion_mnist"
@@ -29,15 +30,16 @@ LIBRARY_ROOMS = (
     "params",
     "parsing",
     "data",
+    "study",
     "networks.*",
     "training",
     "scores",
     "report",
 )
-PIPELINE_ROOMS = ("runtime", "store", "stages", "tools")
+PIPELINE_ROOMS = ("runtime", "store", "trials", "stages", "tools")
 
 # What a stage imports, but cannot change its output: errors, finding and checking parameters (DVC records their
-# values), the command line, what a stage cost, the live view, atomic writes, and where files are.
+# values), the command line, what a stage cost, the live view, atomic writes, where files are, and where trials run.
 SCAFFOLD = frozenset(
     {
         "pipeline/runtime/command.py",
@@ -46,6 +48,11 @@ SCAFFOLD = frozenset(
         "pipeline/runtime/live.py",
         "pipeline/runtime/parameters.py",
         "pipeline/runtime/paths.py",
+        "pipeline/trials/cluster.py",
+        "pipeline/trials/fingerprint.py",
+        "pipeline/trials/progress.py",
+        "pipeline/trials/results.py",
+        "pipeline/trials/worker.py",
         "src/fashion_mnist/errors.py",
         "src/fashion_mnist/networks/__init__.py",
         "src/fashion_mnist/params.py",
@@ -143,7 +150,7 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_top_of_the_pipeline_holds_the_stages_and_nothing_else() -> None:
     assert {path.stem for path in PIPELINE.glob("*.py")} == {*STAGES, "__init__"}
     assert {name.partition("@")[0] for name in dvc_stages()} == set(STAGES)
-    assert list(YAML(typ="safe").load(PROJECT / "params.yaml")) == ["models", *STAGES[:-1], "gate"]
+    assert list(YAML(typ="safe").load(PROJECT / "params.yaml")) == ["models", *STAGES[:-1], "gate", "study"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -244,6 +251,21 @@ def test_code_dependencies_are_the_imports_but_for_scaffold(stage: str) -> None:
     imported = {name_of(path) for path in files if not is_empty(path)}
     declared = {path for path in paths(dvc_stages()[stage], "deps") if path.endswith(".py")}
     assert declared == imported
+
+
+def test_study_depends_on_its_imports_and_on_what_its_trials_run() -> None:
+    stage = YAML(typ="safe").load(PROJECT / "study/dvc.yaml")["stages"]["study"]
+    imported = {name_of(path) for path in all_imports(PIPELINE / "tools/study.py", except_by=SCAFFOLD)}
+    code = {path for path in paths(stage, "deps") if path.endswith(".py")}
+    assert code == {path for path in imported if not is_empty(PROJECT / path)} | set(CODE)
+    assert NETWORKS.as_posix() in paths(stage, "deps")
+
+
+def test_trial_is_stored_under_all_code_that_decides_it() -> None:
+    imported = {name_of(path) for path in all_imports(PIPELINE / "trials/process.py", except_by=SCAFFOLD)}
+    # The plan of trials decides their parameters, which are in the key themselves.
+    planned = {"src/fashion_mnist/study.py"}
+    assert set(CODE) == {path for path in imported if not is_empty(PROJECT / path)} - planned
 
 
 def test_report_depends_on_its_templates_and_languages() -> None:

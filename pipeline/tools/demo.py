@@ -18,7 +18,7 @@ from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.paths import PAGE_HTML, PARAMS
 
 PROJECT = Path(__file__).parents[2]
-CONTENT = ("dvc.yaml", ".dvcignore", "pipeline", "requirements", "src")
+CONTENT = ("dvc.yaml", "study/dvc.yaml", ".dvcignore", "pipeline", "requirements", "src")
 WORKSPACE = Path(".demo")
 SYNTHETIC = {"download.dataset": "synthetic", "normalize.validation_images": 1000}
 
@@ -40,6 +40,7 @@ def make_workspace(folder: Path, changes: Mapping[str, Any], *, params: Path = P
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in CONTENT:
+        (folder / name).parent.mkdir(exist_ok=True)
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
         copy(PROJECT / name, folder / name)
     shutil.copy(params, folder / PARAMS)

@@ -52,7 +52,7 @@ def open_cluster(*, threads: int) -> Iterator[Client]:
     address = dask.config.get("scheduler-address", None)
     if address:
         try:
-            client = Client(address, timeout="10s")
+            client = Client(address)
         except (OSError, ValueError) as error:
             raise ClusterError(
                 f"{address}: no Dask scheduler answers ({' '.join(str(error).split())[:120]}); start one with "

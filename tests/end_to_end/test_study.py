@@ -1,0 +1,268 @@
+"""A small study, for real: embedded and on a Dask cluster of several processes, undisturbed and killed."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from pipeline.runtime.study_tables import parse_replicates, parse_trials
+from pipeline.tools.demo import PROJECT, change_params, make_workspace, run_dvc
+from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module
+
+SMALL_STUDY = {
+    "download.dataset": "synthetic",
+    "download.synthetic.train_images": 600,
+    "download.synthetic.test_images": 200,
+    "normalize.validation_images": 100,
+    "train.dense.epochs": 2,
+    "train.dense.jit_compile": False,  # compiling takes longer than training on so few images
+    "study.replicates": {"dense": 2},
+    "study.sweep": {"dense": {"units": [8], "epochs": 3, "seeds": 1}},
+}
+TRIALS = 7  # 2 replicates of 3 kinds, 1 size
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with normalized data, in which no trial ran; not to be changed."""
+    folder = tmp_path_factory.mktemp("study") / "clone"
+    make_workspace(folder, SMALL_STUDY, params=PROJECT / "tests/params.yaml")
+    for stage in ("download", "normalize"):
+        assert run_module(stage, folder=folder).returncode == 0
+    return folder
+
+
+class Disturbed(NamedTuple):
+    """A study that was interrupted, then killed, then completed: its folder, and what was seen on the way."""
+
+    folder: Path
+    code: int
+    said: str
+    after_interrupt: dict[str, int]
+    left_by_interrupt: int
+    after_kill: dict[str, int]
+    left_by_kill: int
+
+
+@pytest.fixture(scope="module")
+def disturbed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Disturbed:
+    folder = copy_workspace(workspace, tmp_path_factory.mktemp("disturbed") / "clone")
+    with started(folder, "pipeline.tools.study") as study:
+        wait_until(lambda: len(stored(folder)) >= 1)
+        study.send_signal(signal.SIGINT)
+        said = study.communicate(timeout=30)[1]
+    interrupted = (study.returncode, said, stored(folder), len(trials_running(folder)))
+    with started(folder, "pipeline.tools.study") as study:
+        wait_until(lambda: len(stored(folder)) >= len(interrupted[2]) + 1)
+        study.kill()
+        study.wait()
+    kept = stored(folder)
+    with suppress(AssertionError):  # a trial that is still importing notices a little later
+        wait_until(lambda: not trials_running(folder), seconds=20)
+    left = len(trials_running(folder))
+    done = run_module("tools.study", folder=folder)
+    assert done.returncode == 0, done.stderr
+    return Disturbed(folder, *interrupted, kept, left)
+
+
+@pytest.fixture(scope="module")
+def studied(disturbed: Disturbed) -> Path:
+    """A workspace in which the study is complete; not to be changed."""
+    return disturbed.folder
+
+
+@pytest.fixture
+def fresh(workspace: Path, tmp_path: Path) -> Path:
+    """A copy in which no trial ran, to be changed at will."""
+    return copy_workspace(workspace, tmp_path / "clone")
+
+
+def results_in(folder: Path) -> dict[str, str]:
+    """Return the sha256 of all that a study writes for others, by path."""
+    paths = [folder / "reports/study.json", *sorted((folder / "reports/study").rglob("*.csv"))]
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def stored(folder: Path) -> dict[str, int]:
+    """Return when each trial was stored, by its key."""
+    return {path.stem: path.stat().st_mtime_ns for path in (folder / "study/trials").glob("*.json")}
+
+
+def trials_running(folder: Path) -> list[psutil.Process]:
+    """List the processes of trials in a folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        if "pipeline.trials.process" in (process.info["cmdline"] or []) and process.info["cwd"] == str(folder):
+            found.append(process)
+    return found
+
+
+@contextmanager
+def started(folder: Path, *command: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run a command of this environment in a workspace until the block ends."""
+    with (folder / f"{free_port()}.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=folder,
+            env=environment_of(folder) | environment,
+            stdout=log,
+            stderr=subprocess.PIPE if command[0].startswith("pipeline") else log,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            if process.stderr:
+                process.stderr.close()
+            if process.stderr:
+                process.stderr.close()
+
+
+def wait_until(condition: object, *, seconds: float = 60) -> None:
+    """Wait until a condition, a function, holds."""
+    for _ in range(int(seconds / 0.1)):
+        if condition():  # type: ignore[operator]
+            return
+        time.sleep(0.1)
+    raise AssertionError("it does not come true")
+
+
+def test_study_records_every_trial_and_what_replicates_predict(studied: Path) -> None:
+    trials = parse_trials((studied / "reports/study/trials.csv").read_bytes(), name="trials")
+    assert len(trials) == TRIALS == len(stored(studied))
+    assert [(trial.seed, trial.units) for trial in trials if trial.kind == "sweep"] == [(1, 8)]
+    assert all(len(trial.history["epoch"]) == (3 if trial.kind == "sweep" else 2) for trial in trials)
+    labels = {}
+    for kind in ("replicate", "other_cut", "article"):
+        content = (studied / f"reports/study/predictions/{kind}/dense.csv").read_bytes()
+        labels[kind], predictions = parse_replicates(content, name=kind)
+        assert predictions.shape == (2, 200)
+        assert (predictions[0] != predictions[1]).any()  # another seed is another training
+    assert not list((studied / "reports/study/predictions").glob("sweep*"))
+    described = json.loads((studied / "reports/study.json").read_text())
+    assert described["trials"] == TRIALS
+    assert described["files"] == {path: sha for path, sha in results_in(studied).items() if path.endswith(".csv")}
+
+
+def test_study_that_is_complete_runs_nothing(studied: Path, tmp_path: Path) -> None:
+    folder = copy_workspace(studied, tmp_path / "clone")
+    before = stored(folder)
+    again = run_module("tools.study", folder=folder)
+    assert again.returncode == 0
+    assert f"{TRIALS} of them done" in again.stdout
+    assert (stored(folder), results_in(folder)) == (before, results_in(studied))
+
+
+def test_interrupt_ends_in_one_line_and_loses_nothing(disturbed: Disturbed) -> None:
+    assert disturbed.code == 130
+    assert len(disturbed.said.splitlines()) == 1
+    assert "Run again" in disturbed.said
+    assert disturbed.left_by_interrupt == 0
+    assert disturbed.after_interrupt.items() <= disturbed.after_kill.items()
+
+
+def test_killed_study_resumes(disturbed: Disturbed) -> None:
+    assert TRIALS > len(disturbed.after_kill) > len(disturbed.after_interrupt)
+    assert disturbed.left_by_kill == 0
+    assert disturbed.after_kill.items() <= stored(disturbed.folder).items()
+
+
+def test_larger_study_reuses_what_is_there(studied: Path, tmp_path: Path) -> None:
+    folder = copy_workspace(studied, tmp_path / "clone")
+    before = stored(folder)
+    change_params(folder / "params.yaml", {"study.sweep.dense.units": [8, 4]})
+    assert run_module("tools.study", folder=folder).returncode == 0
+    added = stored(folder).keys() - before.keys()
+    assert before.items() <= stored(folder).items()
+    assert len(added) == 1
+
+
+def test_damaged_result_runs_again(studied: Path, tmp_path: Path) -> None:
+    folder = copy_workspace(studied, tmp_path / "clone")
+    damaged = sorted((folder / "study/trials").glob("*.json"))[0]
+    content = damaged.read_bytes()
+    damaged.write_bytes(content.replace(b'"history": [[1, ', b'"history": [[1, 9', 1))
+    assert run_module("tools.study", folder=folder).returncode == 0
+    assert results_in(folder) == results_in(studied)
+
+
+def test_code_that_changes_while_a_study_runs_is_noticed(fresh: Path) -> None:
+    with started(fresh, "pipeline.tools.study") as study:
+        wait_until(lambda: len(stored(fresh)) >= 1)
+        kept = stored(fresh)
+        with (fresh / "src/fashion_mnist/training/loop.py").open("a") as loop:
+            loop.write("# edited\n")
+        said = study.communicate(timeout=60)[1]
+    assert study.returncode == 1
+    assert said.splitlines()[-1].startswith("error: ")
+    assert "src/fashion_mnist/training/loop.py" in said
+    assert len(stored(fresh)) <= len(kept) + 1  # what was nearly done when the file changed
+
+
+def test_damaged_data_are_named(fresh: Path) -> None:
+    path = fresh / "data/normalized/train/images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    done = run_module("tools.study", folder=fresh)
+    assert done.returncode == 1
+    assert "data/normalized/train/images.npy" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_dvc_runs_a_study_once(studied: Path, tmp_path: Path) -> None:
+    folder = copy_workspace(studied, tmp_path / "clone")
+    first = run_dvc("repro", "study/dvc.yaml", workspace=folder, capture_output=True)
+    assert first.returncode == 0, first.stdout + first.stderr
+    again = run_dvc("repro", "study/dvc.yaml", workspace=folder, capture_output=True)
+    assert "up to date" in again.stdout
+    assert results_in(folder) == results_in(studied)
+
+
+def test_scheduler_that_does_not_answer_is_named_in_one_line(fresh: Path) -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    patience = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}
+    done = run_module("tools.study", folder=fresh, DASK_SCHEDULER_ADDRESS=address, **patience)
+    assert done.returncode == 1
+    assert address in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_cluster_that_loses_a_worker_gives_the_same_bytes(fresh: Path, studied: Path, tmp_path: Path) -> None:
+    other = copy_workspace(fresh, tmp_path / "other")
+    with (other / "requirements/compute.txt").open("a") as lock:
+        lock.write("# another lock\n")
+    ready = tmp_path / "scheduler.json"
+    scheduler = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(ready))
+    worker = ("distributed.cli.dask_worker", "--scheduler-file", str(ready), "--nthreads", "1", "--no-dashboard")
+    worker += ("--host", "127.0.0.1", "--no-nanny")
+    with (
+        started(fresh, *scheduler, "--no-dashboard"),
+        started(fresh, *worker) as first,
+        started(fresh, *worker),
+        started(other, *worker),
+    ):
+        wait_until(ready.exists)
+        address = json.loads(ready.read_text())["address"]
+        with started(fresh, "pipeline.tools.study", DASK_SCHEDULER_ADDRESS=address) as study:
+            wait_until(lambda: len(stored(fresh)) >= 2)
+            first.kill()
+            said = study.communicate(timeout=120)[1]
+    assert study.returncode == 0, said
+    refused = [line for log in fresh.glob("*.log") for line in log.read_text().splitlines() if "is refused" in line]
+    assert len(refused) == 1
+    assert "requirements/compute.txt" in refused[0]
+    assert results_in(fresh) == results_in(studied)
+    assert not (other / "study/trials").exists()
