@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate ui rollback gate test check demo seeds bench lock clean
+.PHONY: help repro verify emulate ui rollback gate test check demo bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -61,9 +61,6 @@ check: $(VENV)/dev ## format, lint and types
 
 demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
 	python -m pipeline.tools.demo
-
-seeds: $(VENV)/run data/raw ## train each model with ten more seeds, for the gate's margin; half an hour
-	dvc repro seeds/dvc.yaml
 
 bench: $(VENV)/bench data/raw ## time training against the article's code and PyTorch
 	python benchmarks/training.py
