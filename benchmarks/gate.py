@@ -118,20 +118,18 @@ def share_of_pairs(failing: npt.NDArray[np.bool_]) -> Share:
     failing: shape (trainings, trainings); its diagonal is not looked at. A binomial interval takes the pairs for
     independent; but each training is in many of them, so one unlucky training fails in all of its pairs at once.
     The interval therefore leaves out one training at a time (jackknife of a U-statistic: Arvesen 1969, Annals of
-    Mathematical Statistics 40), on the scale of log odds, with Student's t. Where all pairs agree, that shows no spread
-    at all; then only pairs that share no training count, and for these the binomial interval is right.
+    Mathematical Statistics 40), on the scale of log odds, with Student's t. Where that changes nothing, as when no pair
+    fails, it shows no spread; then it is the binomial interval of the pairs that share no training.
     """
     count = len(failing)
     among = np.where(np.eye(count, dtype=bool), 0, failing)
     total = among.sum()
     share = float(total / (count * (count - 1)))
-    if total in (0, count * (count - 1)):
+    without = (total - among.sum(0) - among.sum(1)) / max((count - 1) * (count - 2), 1)
+    if np.ptp(without) == 0:
         disjoint = count // 2
-        interval = binomtest(round(share) * disjoint, disjoint).proportion_ci(CONFIDENCE)
+        interval = binomtest(round(share * disjoint), disjoint).proportion_ci(CONFIDENCE)
         return Share(share, float(interval.low), float(interval.high))
-    if count < 3:  # one pair, which fails one way round
-        return Share(share, 0.0, 1.0)
-    without = (total - among.sum(0) - among.sum(1)) / ((count - 1) * (count - 2))
     error = np.sqrt((count - 1) / count * np.sum((without - without.mean()) ** 2))
     reach = t.ppf((1 + CONFIDENCE) / 2, count - 1) * error / (share * (1 - share))
     odds = np.log(share / (1 - share)) + np.array([-reach, reach])

@@ -123,8 +123,12 @@ def test_interval_of_pairs_that_all_agree_is_that_of_disjoint_ones(
     assert share_of_pairs(np.full((8, 8), failing)) == pytest.approx(expected, abs=1e-4)
 
 
-def test_two_trainings_that_disagree_leave_all_open() -> None:
-    assert share_of_pairs(np.array([[False, True], [False, False]])) == (0.5, 0, 1)
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_pairs_that_all_fail_one_way_round_leave_much_open(count: int) -> None:
+    share = share_of_pairs(np.triu(np.ones((count, count), bool)))  # whichever is left out, half of the rest fails
+    assert share.value == 0.5
+    assert share.low < 0.15
+    assert share.high > 0.85
 
 
 def test_interval_holds_the_true_share_where_a_binomial_one_does_not() -> None:

@@ -13,7 +13,6 @@ from pipeline.runtime.paths import DATA, DVC_LOCK, STUDY, replicates_of
 from pipeline.runtime.study_tables import data_digests, read_study
 from pipeline.tools.evaluations import Place, RecordedEvaluation, check_table
 
-ADVICE = "Run `make study` there and commit what it writes"
 FEWEST = 2  # a mean has no spread below
 # A study sets these itself.
 SET_BY_STUDY = {"seed", "threads"}
@@ -29,14 +28,14 @@ def add_replicates(
     """
     description = read_description(place)
     if difference := find_difference(description, state, models, code=code):
-        raise StudyError(f"{place.name}{STUDY}: {difference}. {ADVICE}")
+        raise StudyError(f"{place.name}{STUDY}: {difference}. {advice(place)}")
     study = read_study(description, place.read, models=models, place=place.name)
     evaluations = dict(state.evaluations)
     for model in models:
         name = f"{place.name}{replicates_of('replicate', model)}"
         replicates = study.predictions.get(("replicate", model), ())
         if len(replicates) < FEWEST:
-            raise StudyError(f"{name}: {len(replicates)} trainings; expected at least {FEWEST}. {ADVICE}")
+            raise StudyError(f"{name}: {len(replicates)} trainings; expected at least {FEWEST}. {advice(place)}")
         for predictions in replicates:
             table = {"label": study.labels, "prediction": predictions}
             check_table(table, state.labels, images=len(state.labels), name=name)
@@ -49,8 +48,15 @@ def read_description(place: Place) -> Mapping[str, Any]:
     there = STUDY.name in place.list(str(STUDY.parent))
     description = parse_json(place.read(STUDY.as_posix()), name=f"{place.name}{STUDY}") if there else {}
     if not isinstance(description, Mapping) or not description:
-        raise StudyError(f"{place.name}{STUDY}: holds no study; expected many trainings of each model. {ADVICE}")
+        raise StudyError(f"{place.name}{STUDY}: holds no study; expected many trainings of each model. {advice(place)}")
     return description
+
+
+def advice(place: Place) -> str:
+    """Say how a place gets its study."""
+    if place.name:
+        return "Commit what `make study` writes there, or name a revision that has a study with --baseline"
+    return "Run `make study`"
 
 
 def find_difference(
