@@ -8,7 +8,7 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
@@ -88,22 +88,42 @@ def find_study(
     damaged, or not the one that the study's description names.
     """
     description = parse_json(read(STUDY.as_posix()), name=str(STUDY))
-    present = {f"{split} {part}": data[split][f"{part}_sha256"] for split in SPLITS for part in ("images", "labels")}
-    if not description or description["data"] != present:
+    if not description or description["data"] != data_digests(data):
         return None
+    same = {model for model, section in description["train"].items() if section == describe_training(params, model)}
+    study = read_study(description, read, models=same)
+    return study if study.predictions else None
+
+
+def read_study(
+    description: Mapping[str, Any], read: Callable[[str], bytes], *, models: Collection[str], place: str = ""
+) -> Study:
+    """Read the tables that a description names, whatever they are about; of these models only.
+
+    read: as for `find_study`. place: what an error puts before a path. Raises ArtifactError or StudyError where a file
+    is missing, damaged, or not the one that the description names.
+    """
     content = {path: read(path) for path in description["files"]}
     for path, sha256 in description["files"].items():
         if hashlib.sha256(content[path]).hexdigest() != sha256:
-            raise StudyError(f"{path}: is not what {STUDY} describes; run `make study` to write it again")
-    same = {model for model, section in description["train"].items() if section == describe_training(params, model)}
-    trials = parse_trials(content[STUDY_TRIALS.as_posix()], name=str(STUDY_TRIALS))
-    trials = [trial for trial in trials if trial.model in same]
+            raise StudyError(f"{place}{path}: is not what {STUDY} describes; run `make study` to write it again")
+    trials = parse_trials(content[STUDY_TRIALS.as_posix()], name=f"{place}{STUDY_TRIALS}")
+    trials = [trial for trial in trials if trial.model in models]
     labels = np.zeros(0, np.uint8)
     predictions: dict[tuple[Kind, str], Labels] = {}
     for kind, model in sorted({(trial.kind, trial.model) for trial in trials if trial.kind != "sweep"}):
         path = replicates_of(kind, model).as_posix()
-        labels, predictions[kind, model] = parse_replicates(content[path], name=path)
-    return Study(description, trials, labels, predictions) if predictions else None
+        labels, predictions[kind, model] = parse_replicates(content[path], name=f"{place}{path}")
+    return Study(description, trials, labels, predictions)
+
+
+def data_digests(data: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the sha256 of each part of the data, as a study describes them; data: the content of reports/data.json."""
+    return {
+        f"{split} {part}": data.get(split, {}).get(f"{part}_sha256")
+        for split in SPLITS
+        for part in ("images", "labels")
+    }
 
 
 def describe_training(params: Params, model: str) -> dict[str, Any] | None:

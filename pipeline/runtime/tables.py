@@ -12,7 +12,6 @@ Table = dict[str, npt.NDArray[Any]]
 # Columns and their types.
 PREDICTIONS = {"label": "uint8", "prediction": "uint8", "confidence": "float64"}
 HISTORY = {"epoch": "int64", **dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), "float64")}
-REPLICATE = {"label": "uint8", "prediction": "uint8"}
 
 
 def read_history(model: str) -> Table:

@@ -16,8 +16,8 @@ from fashion_mnist.scores.metrics import score_predictions
 from pipeline.runtime import git
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import parse_csv, parse_json, parse_yaml
-from pipeline.runtime.paths import DATA, DVC_LOCK, SEEDS, metrics_of, predictions_of
-from pipeline.runtime.tables import PREDICTIONS, REPLICATE
+from pipeline.runtime.paths import DATA, DVC_LOCK, metrics_of, predictions_of
+from pipeline.runtime.tables import PREDICTIONS
 
 ROUNDING = 1e-6  # metrics are stored with six decimals
 # These also depend on the level of confidence, which may have changed.
@@ -62,7 +62,7 @@ def list_folder(folder: str) -> list[str]:
     return sorted(path.name for path in Path(folder).glob("*.*"))
 
 
-def read_evaluation(place: Place, models: Sequence[str], *, seeds: bool) -> RecordedEvaluation:
+def read_evaluation(place: Place, models: Sequence[str]) -> RecordedEvaluation:
     """Read and check what a place records. Raises ArtifactError that names the file that is not as expected."""
     data = read_document(place, str(DATA), parse_json)
     lock = read_document(place, str(DVC_LOCK), parse_yaml)
@@ -77,7 +77,7 @@ def read_evaluation(place: Place, models: Sequence[str], *, seeds: bool) -> Reco
         labels = table["label"] if labels is None else labels
         check_table(table, labels, images=data["test"]["images"], name=f"{place.name}{paths[1]}")
         check_metrics(metrics, table, name=f"{place.name}{paths[0]}")
-        evaluations[name] = Evaluation(table["prediction"], read_replicates(place, name, labels) if seeds else ())
+        evaluations[name] = Evaluation(table["prediction"])
     assert labels is not None  # noqa: S101 - there is at least one model
     return RecordedEvaluation(labels, evaluations, content, data, lock)
 
@@ -88,21 +88,6 @@ def read_document(place: Place, path: str, parse: Callable[..., Any]) -> Any:
     if not isinstance(document, Mapping):
         raise ArtifactError(f"{place.name}{path}: does not hold keys with values; run `dvc repro` to make it again")
     return document
-
-
-def read_replicates(place: Place, model: str, labels: Labels) -> list[Labels]:
-    """Return what a model predicts with each seed of `make seeds`. Raises ArtifactError if there are none."""
-    folder = str(SEEDS / model)
-    names = place.list(folder)
-    if len(names) < 2:
-        raise ArtifactError(f"{place.name}{folder}: {len(names)} files; expected at least 2. Run `make seeds` there")
-    tables = {
-        name: parse_csv(place.read(f"{folder}/{name}"), columns=REPLICATE, name=f"{place.name}{folder}/{name}")
-        for name in names
-    }
-    for name, table in tables.items():
-        check_table(table, labels, images=len(labels), name=f"{place.name}{folder}/{name}")
-    return [table["prediction"] for table in tables.values()]
 
 
 def check_table(table: Mapping[str, Labels], labels: Labels, *, images: int, name: str) -> None:

@@ -28,6 +28,8 @@ from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import METRICS
 from pipeline.tools.evaluations import RecordedEvaluation, read_evaluation, revision, working_tree
+from pipeline.tools.replicates import add_replicates
+from pipeline.trials.fingerprint import describe_code, take_code
 
 EXIT_CODES = {"passes": 0, "regression": 1, "cannot judge": 2}
 DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
@@ -56,7 +58,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; a mistake exits with code 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--baseline", metavar="REVISION", help="a git revision whose reports/ to compare with")
-    parser.add_argument("--seeds", action="store_true", help="compare means over the seeds of `make seeds`")
+    parser.add_argument("--seeds", action="store_true", help="compare means over the seeds of `make study`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the judgement to FILE, for machines")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="also write it as Markdown, for a pull request")
     return parser.parse_args(argv)
@@ -65,21 +67,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def judge_change(params: Params, baseline: str | None, *, seeds: bool) -> dict[str, Any]:
     """Judge the working tree against a revision. Raises PipelineError when that is not possible."""
     commit, described = find_baseline(baseline)
-    there, here = revision(commit), working_tree()
-    known = [PurePath(name).stem for name in there.list(str(METRICS))]
-    if not known:
-        raise BaselineError(
-            f"{described} holds no {METRICS}; expected a committed evaluation. Commit what `dvc repro` writes, "
-            "or name a revision that has one with --baseline"
-        )
-    if vanished := [name for name in known if name not in params.models]:
-        raise BaselineError(f"{vanished[0]} is evaluated at {described}, but not here; expected every model of it")
-    old, new = read_evaluation(there, known, seeds=seeds), read_evaluation(here, list(params.models), seeds=seeds)
-    if not np.array_equal(old.labels, new.labels):
-        raise BaselineError(
-            f"the test labels differ from those at {described}, in their values or order; expected the same images. "
-            "Two test sets cannot be compared"
-        )
+    old, new = read_sides(params, commit, described=described, seeds=seeds)
     verdicts = {
         name: judge(
             new.labels,
@@ -107,6 +95,31 @@ def judge_change(params: Params, baseline: str | None, *, seeds: bool) -> dict[s
         "changes": list_changes(old, new),
         "models": {name: verdict._asdict() for name, verdict in verdicts.items()},
     }
+
+
+def read_sides(
+    params: Params, commit: str, *, described: str, seeds: bool
+) -> tuple[RecordedEvaluation, RecordedEvaluation]:
+    """Read the evaluations at a commit and in the working tree. Raises PipelineError when they cannot be compared."""
+    there, here = revision(commit), working_tree()
+    known = [PurePath(name).stem for name in there.list(str(METRICS))]
+    if not known:
+        raise BaselineError(
+            f"{described} holds no {METRICS}; expected a committed evaluation. Commit what `dvc repro` writes, "
+            "or name a revision that has one with --baseline"
+        )
+    if vanished := [name for name in known if name not in params.models]:
+        raise BaselineError(f"{vanished[0]} is evaluated at {described}, but not here; expected every model of it")
+    old, new = read_evaluation(there, known), read_evaluation(here, list(params.models))
+    if not np.array_equal(old.labels, new.labels):
+        raise BaselineError(
+            f"the test labels differ from those at {described}, in their values or order; expected the same images. "
+            "Two test sets cannot be compared"
+        )
+    if seeds:  # code is compared here alone: an old revision holds other files
+        old = add_replicates(there, old, known)
+        new = add_replicates(here, new, known, code=describe_code(take_code()))
+    return old, new
 
 
 def find_baseline(baseline: str | None) -> tuple[str, str]:

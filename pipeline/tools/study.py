@@ -5,7 +5,6 @@ Results are kept in study/trials, so a study that is stopped, killed or enlarged
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -21,7 +20,7 @@ from pipeline.runtime.formats import read_json, read_split, write_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DATA, STUDY, STUDY_TRIALS, replicates_of
 from pipeline.runtime.study_tables import HISTORY, describe_training, write_replicates, write_trials
-from pipeline.trials.fingerprint import Fingerprint, take_fingerprint
+from pipeline.trials.fingerprint import Fingerprint, describe_code, take_fingerprint
 from pipeline.trials.progress import Progress
 from pipeline.trials.results import StoredResult, find_result, write_result
 
@@ -108,14 +107,13 @@ def record(trial: Trial, result: StoredResult) -> TrialRecord:
 
 def describe_study(params: Params, fingerprint: Fingerprint, trials: int) -> dict[str, Any]:
     """Describe a study: what it was made of, so that its readers can tell whether it is about the present state."""
-    code = json.dumps(fingerprint.code, sort_keys=True).encode()
     models = sorted({*params.study.replicates, *params.study.sweep})
     return {
         "dataset": read_json(DATA)["dataset"],
         "trials": trials,
         "train": {model: describe_training(params, model) for model in models},
         "data": fingerprint.data,
-        "code": hashlib.sha256(code).hexdigest(),
+        "code": describe_code(fingerprint.code),
     }
 
 

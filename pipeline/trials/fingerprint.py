@@ -68,8 +68,6 @@ def take_fingerprint() -> Fingerprint:
 
     The arrays must be those that reports/data.json describes.
     """
-    networks = (path.as_posix() for path in sorted(NETWORKS.glob("*.py")) if path.name != "__init__.py")
-    files = (*CODE, *networks, COMPUTE_LOCK.as_posix())
     described = read_json(DATA)
     data = {}
     for split in SPLITS:
@@ -81,7 +79,18 @@ def take_fingerprint() -> Fingerprint:
                     "`dvc repro -f normalize`"
                 )
             data[f"{split} {part}"] = sha256
-    return Fingerprint({path: file_digest(Path(path)) for path in files}, data)
+    return Fingerprint(take_code(), data)
+
+
+def take_code() -> dict[str, str]:
+    """Hash code and lock in the current folder, by file. Raises ArtifactError where a file is missing."""
+    networks = (path.as_posix() for path in sorted(NETWORKS.glob("*.py")) if path.name != "__init__.py")
+    return {path: file_digest(Path(path)) for path in (*CODE, *networks, COMPUTE_LOCK.as_posix())}
+
+
+def describe_code(code: Mapping[str, str]) -> str:
+    """Return one sha256 for all of `take_code`, as a study's description holds it."""
+    return hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
 
 
 def _state_of(split: str) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from pipeline.store.registry import Candidate, promote, roll_back, version_of
 from pipeline.store.runs import start_run
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 100)
-GATE = GateParams(margin=0.012, confidence=0.95, floors={}, seeds=(1, 2))
+GATE = GateParams(margin=0.012, confidence=0.95, floors={})
 
 
 @pytest.fixture

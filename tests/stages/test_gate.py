@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +16,14 @@ from ruamel.yaml import YAML
 from fashion_mnist.data.dataset import array_digest
 from fashion_mnist.data.split import Labels
 from fashion_mnist.scores.metrics import score_predictions
-from pipeline.runtime.formats import write_csv, write_json
+from pipeline.runtime.formats import read_json, write_csv, write_json
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import COMPUTE_LOCK, DATA
+from pipeline.runtime.study_tables import data_digests, describe_training
 from pipeline.tools import gate
 from pipeline.tools.demo import PROJECT, change_params
+from pipeline.trials.fingerprint import CODE, NETWORKS, describe_code, take_code
+from tests.small_study import small_study, write_files
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 1000)
 PARAMS = {"gate.margin": 0.01, "gate.floors.dense.accuracy": 0.8, "gate.floors.cnn.accuracy": 0.85}
@@ -59,10 +66,13 @@ def write_evaluation(model: str, predictions: Labels, labels: Labels = LABELS) -
 def write_lock(**changed: object) -> None:
     """Write a dvc.lock in which each model's training has a seed, code and an output."""
     record = {"seed": 1, "code": "aa", "model": "bb"} | changed
+    trained = read_params().train
     stages = {
         f"train@{model}": {
             "deps": [{"path": "src/fashion_mnist/networks/cnn.py", "md5": record["code"]}],
-            "params": {"params.yaml": {f"train.{model}": {"seed": record["seed"]}}},
+            "params": {
+                "params.yaml": {f"train.{model}": trained[model].model_dump(mode="json") | {"seed": record["seed"]}}
+            },
             "outs": [{"path": f"models/{model}/model.keras", "md5": record["model"]}],
         }
         for model in ("dense", "cnn")
@@ -368,26 +378,151 @@ def test_what_a_difference_means_is_named(judged: Judge) -> None:
         assert change in said
 
 
-@pytest.mark.usefixtures("repository")
-def test_several_seeds_are_judged_by_their_means(judged: Judge) -> None:
-    def write_seeds(first: int) -> None:
-        for seed in range(3):
-            for model, start in (("dense", 130), ("cnn", first)):
-                found = right_but(dict.fromkeys(range(10), start + seed))
-                write_csv(
-                    pd.DataFrame({"label": LABELS, "prediction": found}), Path(f"reports/seeds/{model}/{seed}.csv")
-                )
+def write_study(first: int = 90, *, counts: Mapping[str, int] = MappingProxyType({}), **changed: Any) -> None:
+    """Write a study of the present state; first: the wrong images of each class in the first replicate of cnn.
 
-    code, said = judged("--seeds")
-    assert code == CANNOT_JUDGE
-    assert "reports/seeds/cnn: 0 files; expected at least 2. Run `make seeds` there" in said
-    write_seeds(90)
-    commit("seeds")
+    counts: how many replicates of a model, if not three. changed: what else the description says.
+    """
+    study = small_study(read_params(), LABELS, seeds=1, units=(16,), epochs=1, data=data_digests(read_json(DATA)))
+    for model, start in (("dense", 130), ("cnn", first)):
+        runs = [right_but(dict.fromkeys(range(10), start + seed)) for seed in range(counts.get(model, 3))]
+        study = study._replace(predictions={**study.predictions, ("replicate", model): np.stack(runs)})
+    description = {**study.description, "code": describe_code(take_code()), **changed}
+    write_files(study._replace(description=description), Path())
+
+
+@pytest.fixture
+def studied(repository: Path) -> Path:
+    """The same clone with the code that decides a training's bytes and a committed study."""
+    networks = [path.relative_to(PROJECT).as_posix() for path in (PROJECT / NETWORKS).glob("*.py")]
+    for name in (*CODE, *networks, str(COMPUTE_LOCK)):
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, repository / name)
+    write_study()
+    commit("study")
+    return repository
+
+
+@pytest.mark.usefixtures("studied")
+def test_several_seeds_are_judged_by_their_means(judged: Judge) -> None:
     assert judged("--seeds")[0] == PASSES
-    write_seeds(105)
+    write_study(first=105)
     code, said = judged("--seeds")
     assert code == REGRESSION
     assert "cnn: accuracy: 1.50 points lost, the mean of 3 seeds against 3" in said
+    assert judged()[0] == PASSES  # the single trainings are as they were
+
+
+@pytest.mark.usefixtures("studied")
+def test_other_parameters_are_judged_once_both_sides_have_their_study(judged: Judge) -> None:
+    change_params(Path("params.yaml"), {"train.cnn.epochs": 7})
+    write_lock()
+    write_study(first=105)
+    code, said = judged("--seeds")
+    assert code == REGRESSION
+    assert "cnn: train.cnn.epochs is 7, was 10" in said
+
+
+def test_side_without_a_study_cannot_be_judged_by_seeds(repository: Path, judged: Judge) -> None:
+    first = git("rev-parse", "HEAD")
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert f"{first[:7]}:reports/study.json: holds no study" in said
+    assert "`make study`" in said
+    (repository / "reports/study.json").write_text("{}\n")
+    second = commit("a study to be made")
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert f"{second[:7]}:reports/study.json: holds no study" in said
+
+
+@pytest.mark.usefixtures("studied")
+def test_study_that_is_gone_here_cannot_be_judged(judged: Judge) -> None:
+    Path("reports/study.json").unlink()
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert "cannot judge. reports/study.json: holds no study" in said
+    assert judged()[0] == PASSES  # which asks for no study
+
+
+@pytest.mark.usefixtures("studied")
+def test_study_of_other_data_cannot_be_judged(judged: Judge) -> None:
+    write_data(sha256="5678")
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert "reports/study.json: its train images are others" in said
+
+
+@pytest.mark.usefixtures("studied")
+def test_study_of_other_parameters_than_were_trained_cannot_be_judged(judged: Judge) -> None:
+    change_params(Path("params.yaml"), {"train.cnn.epochs": 7})
+    write_lock()
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert "reports/study.json: train.cnn.epochs is 10; expected 7" in said
+
+
+def test_study_at_the_baseline_is_held_to_the_parameters_there(studied: Path, judged: Judge) -> None:
+    change_params(studied / "params.yaml", {"train.cnn.epochs": 7})
+    write_lock()
+    sha = commit("trained anew, without a study")
+    write_study()
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert f"{sha[:7]}:reports/study.json: train.cnn.epochs is 10; expected 7" in said
+
+
+@pytest.mark.usefixtures("studied")
+@pytest.mark.parametrize("name", ["src/fashion_mnist/training/loop.py", "requirements/compute.txt"])
+def test_study_of_other_code_cannot_be_judged(judged: Judge, name: str) -> None:
+    Path(name).write_text("changed")
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert "reports/study.json: it was made with other code" in said
+
+
+def test_params_of_a_baseline_need_not_fit_the_present_schema(studied: Path, judged: Judge) -> None:
+    present = (studied / "params.yaml").read_bytes()
+    (studied / "params.yaml").write_text("models: [dense, cnn]\n")
+    commit("as it was long ago")
+    (studied / "params.yaml").write_bytes(present)
+    assert judged("--seeds")[0] == PASSES
+
+
+@pytest.mark.usefixtures("studied")
+def test_study_without_two_replicates_of_a_model_cannot_be_judged(judged: Judge) -> None:
+    write_study(counts={"dense": 1})
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert "reports/study/predictions/replicate/dense.csv: 1 trainings; expected at least 2" in said
+    write_study(train={"cnn": describe_training(read_params(), "cnn")})
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert "reports/study.json: holds no dense" in said
+
+
+def test_damaged_table_of_a_study_is_named_with_its_revision(studied: Path, judged: Judge) -> None:
+    path = studied / "reports/study/predictions/replicate/cnn.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"\n0,1,", b"\n0,0,", 1))
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert "cannot judge. reports/study/predictions/replicate/cnn.csv: is not what" in said
+    sha = commit("damaged")
+    path.write_bytes(whole)
+    code, said = judged("--seeds")
+    assert code == CANNOT_JUDGE
+    assert f"{sha[:7]}:reports/study/predictions/replicate/cnn.csv: is not what" in said
+
+
+@pytest.mark.usefixtures("studied")
+def test_new_model_needs_no_study(judged: Judge) -> None:
+    git("rm", "--quiet", "--cached", "reports/metrics/cnn.json", "reports/predictions/cnn.csv")
+    git("commit", "--quiet", "--message", "only dense")
+    write_study(counts={"cnn": 1})
+    code, said = judged("--seeds")
+    assert code == PASSES
+    assert "cnn: new: the baseline holds no such model" in said
 
 
 def test_json_and_summary_say_the_same(repository: Path, judged: Judge) -> None:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ParamsError
 from fashion_mnist.networks import cnn
-from fashion_mnist.params import Params
+from fashion_mnist.params import Params, TrainingParams
 from fashion_mnist.parsing import parse_params
 
 FROZEN = YAML(typ="safe").load((Path(__file__).parents[1] / "params.yaml").read_bytes())
@@ -90,6 +90,10 @@ def test_sections_that_share_a_network_have_its_parameters() -> None:
         ("evaluate.robustness.degrees", [], "at least 1 item"),
         ("evaluate.example", 10_000, "at most 9999"),
         ("report.language", "de", "'en' or 'ru'"),
+        ("study.replicates.cnn", 1, "at least 2"),
+        ("study.threads", 0, "at least 1"),
+        ("study.sweep.dense.units", [], "at least 1 item"),
+        ("study.sweep.dense.seeds", 0, "at least 1"),
     ],
 )
 def test_wrong_value_is_named_with_what_was_expected(key: str, value: Any, expected: str) -> None:
@@ -126,6 +130,8 @@ def test_name_of_a_model_fits_a_file_and_a_stage() -> None:
         ("report.article.cnn.tset", "test"),
         ("gate.floors.cnn.reccall", "recall"),
         ("gate.floors.cnn.strange", "one of accuracy, recall"),
+        ("study.sweep.cnn.unit", "units"),
+        ("study.replicate", "replicates"),
         ("download.synthetic.colour", "one of train_images, test_images, seed"),
     ],
 )
@@ -181,6 +187,29 @@ def test_article_states_nothing_of_an_unknown_model() -> None:
     document = deepcopy(FROZEN)
     document["report"]["article"]["dens"] = {"train": None, "test": 0.9}
     assert error_of(document).startswith("params.yaml: report.article.dens is unknown; expected dense, cnn")
+
+
+@pytest.mark.parametrize("part", ["replicates", "sweep"])
+def test_study_trains_no_unknown_model(part: str) -> None:
+    document = deepcopy(FROZEN)
+    document["study"][part]["dens"] = document["study"][part]["dense"]
+    assert error_of(document) == "params.yaml: study." + part + ".dens is unknown; expected dense, cnn, cnn_one_cycle"
+
+
+def test_study_may_train_a_model_that_this_run_does_not() -> None:
+    document = changed("study.replicates.cnn_one_cycle", 2)
+    assert parse_params(document, source="params.yaml").study.replicates["cnn_one_cycle"] == 2
+
+
+def test_model_whose_network_has_no_units_is_not_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every network here has units, so one without is pretended: its section is parsed as any training's.
+    monkeypatch.setattr(cnn, "Params", TrainingParams)
+    document = deepcopy(FROZEN)
+    for name in ("cnn", "cnn_one_cycle"):
+        document["train"][name] = {key: document["train"][name][key] for key in TrainingParams.model_fields}
+    assert error_of(document).startswith("params.yaml: study.sweep.cnn ")
+    del document["study"]["sweep"]["cnn"]
+    assert set(parse_params(document, source="params.yaml").study.sweep) == {"dense"}
 
 
 def test_candidate_must_be_among_the_models_of_this_run() -> None:

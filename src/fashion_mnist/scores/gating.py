@@ -128,7 +128,7 @@ def _measure_change(
     """Measure the change of accuracy: of the means over replicates if both sides have some, else of the single runs."""
     if new.replicates and old.replicates:
         before, after = ([float(np.mean(run == labels)) for run in side.replicates] for side in (old, new))
-        bounds = _difference_of_means(before, after, confidence=confidence)
+        bounds = difference_of_means(before, after, confidence=confidence)
         runs = f", the mean of {len(after)} seeds against {len(before)}"
         return _Change(float(np.mean(after)), float(np.mean(before)), *bounds, runs)
     return _Change(
@@ -165,7 +165,7 @@ def _swapped(paired: Mapping[str, Any]) -> dict[str, Any]:
     return {**paired, **roles}
 
 
-def _difference_of_means(before: Sequence[float], after: Sequence[float], *, confidence: float) -> tuple[float, float]:
+def difference_of_means(before: Sequence[float], after: Sequence[float], *, confidence: float) -> tuple[float, float]:
     """Return the one-sided bounds of the difference of mean accuracies, by Welch's t: below, above."""
     if np.ptp(before) == np.ptp(after) == 0:  # t is not defined without any spread
         return (float(np.mean(after) - np.mean(before)),) * 2

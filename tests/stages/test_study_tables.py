@@ -1,0 +1,95 @@
+"""A study's files: what is written is read again, and a study of another state is told apart."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fashion_mnist.errors import ArtifactError, StudyError
+from fashion_mnist.params import Params
+from fashion_mnist.study import Study
+from pipeline.runtime.formats import read_json
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import STUDY, STUDY_TRIALS
+from pipeline.runtime.study_tables import data_digests, find_study
+from pipeline.tools.demo import PROJECT
+from tests.small_study import small_study, write_files
+
+LABELS = np.arange(100, dtype=np.uint8) % 10
+SPLIT = {"images": 100, "images_sha256": "12", "labels_sha256": "34"}
+DATA: dict[str, Any] = dict.fromkeys(("train", "validation", "test"), SPLIT)
+
+
+@pytest.fixture
+def params(monkeypatch: pytest.MonkeyPatch) -> Params:
+    monkeypatch.chdir(PROJECT / "tests")
+    return read_params()
+
+
+@pytest.fixture
+def written(params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """A study whose files are in the current folder."""
+    study = small_study(params, LABELS, data=data_digests(DATA))  # type: ignore[arg-type]
+    monkeypatch.chdir(tmp_path)
+    write_files(study, tmp_path)
+    return study
+
+
+def test_study_that_was_written_is_read_again(params: Params, written: Study) -> None:
+    found = find_study(params, DATA)
+    assert found is not None
+    assert found.labels.tolist() == LABELS.tolist()
+    assert found.predictions.keys() == written.predictions.keys()
+    assert all((found.predictions[key] == made).all() for key, made in written.predictions.items())
+    assert len(found.trials) == len(written.trials)
+
+
+@pytest.mark.usefixtures("written")
+def test_study_is_read_by_any_reader(params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    assert find_study(params, DATA, lambda path: (tmp_path / path).read_bytes()) is not None
+
+
+@pytest.mark.usefixtures("written")
+def test_study_of_other_data_is_not_found(params: Params) -> None:
+    assert find_study(params, DATA | {"train": SPLIT | {"images_sha256": "56"}}) is None
+    assert find_study(params, {}) is None
+
+
+@pytest.mark.usefixtures("written")
+def test_study_that_is_still_to_be_made_is_not_found(params: Params) -> None:
+    STUDY.write_text("{}\n")
+    assert find_study(params, DATA) is None
+
+
+@pytest.mark.usefixtures("written")
+def test_model_that_is_now_trained_otherwise_is_left_out(params: Params) -> None:
+    cnn = params.train["cnn"]
+
+    def with_cnn(**changed: Any) -> Params:
+        return params.model_copy(update={"train": {**params.train, "cnn": cnn.model_copy(update=changed)}})
+
+    found = find_study(with_cnn(epochs=cnn.epochs + 1), DATA)
+    assert found is not None
+    assert {model for _, model in found.predictions} == {trial.model for trial in found.trials} == {"dense"}
+    found = find_study(with_cnn(seed=cnn.seed + 1, threads=cnn.threads + 1), DATA)  # which a study sets itself
+    assert found is not None
+    assert {model for _, model in found.predictions} == {"dense", "cnn"}
+
+
+@pytest.mark.usefixtures("written")
+def test_study_of_none_of_the_models_is_not_found(params: Params) -> None:
+    otherwise = {name: section.model_copy(update={"epochs": 99}) for name, section in params.train.items()}
+    assert find_study(params.model_copy(update={"train": otherwise}), DATA) is None
+
+
+@pytest.mark.usefixtures("written")
+def test_file_that_is_not_the_one_described_is_named(params: Params) -> None:
+    name = next(path for path in read_json(STUDY)["files"] if path != STUDY_TRIALS.as_posix())
+    Path(name).write_bytes(Path(name).read_bytes() + b"0\n")
+    with pytest.raises(StudyError, match=f"{name}: is not what {STUDY} describes"):
+        find_study(params, DATA)
+    Path(name).unlink()
+    with pytest.raises(ArtifactError, match=name):
+        find_study(params, DATA)
