@@ -17,6 +17,7 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+from fashion_mnist.errors import StudyError
 from fashion_mnist.study import Trial
 from pipeline.runtime.command import run
 from pipeline.runtime.machine import cpu_model
@@ -68,8 +69,8 @@ def run_study(model: str, size: int, **options: Any) -> float:
 
         with open_cluster(threads=read.study.threads) as client:
             failures = run_trials(client, trials, fingerprint, on_outcome=keep, say=print, **options)
-        assert not failures, failures[0]
-        assert len(list(Path(folder).glob("*.json"))) == size
+        if failures or len(list(Path(folder).glob("*.json"))) != size:
+            raise StudyError(f"{len(failures)} of {size} trials failed ({failures[:1]}); expected none")
     return time.perf_counter() - started
 
 

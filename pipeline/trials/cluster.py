@@ -137,7 +137,7 @@ class Queue:
 
     def __init__(self, trials: Mapping[str, Trial]) -> None:
         self.waiting = deque(trials)
-        self.running: dict["Future[Any]", Sent] = {}
+        self.running: dict[Future[Any], Sent] = {}
         self.failures: list[Failure] = []
         self.numbers = count()
         self._trials = trials
