@@ -4,6 +4,7 @@ Every training of either network judges the same test images: seeds and images a
 studies of medical images. A difference that holds for other seeds and for other images needs the variance of both.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -109,8 +110,8 @@ def _terms(sides: Sequence[_Trainings], shared: float, images: int, *, one_more:
 def _degrees_of_freedom(variance: float, terms: Sequence[_Term]) -> float:
     """Return Satterthwaite's degrees of freedom of a variance; infinite where nothing varies."""
     spread = sum(term.value**2 / term.degrees_of_freedom for term in terms)
-    return variance**2 / spread if spread else np.inf
+    return variance**2 / spread if spread else math.inf
 
 
 def _reach(variance: float, degrees_of_freedom: float, confidence: float) -> float:
-    return float(t.ppf((1 + confidence) / 2, degrees_of_freedom)) * float(np.sqrt(variance))
+    return float(t.ppf((1 + confidence) / 2, degrees_of_freedom)) * math.sqrt(variance)

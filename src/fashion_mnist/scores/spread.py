@@ -1,5 +1,6 @@
 """How far apart trainings that differ in chance alone end: their spread, and where one more would end."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -44,19 +45,19 @@ def measure_spread(values: Reals, *, confidence: float) -> Spread:
     """
     count, mean, deviation = len(values), float(np.mean(values)), float(np.std(values, ddof=1))
     reach = float(t.ppf((1 + confidence) / 2, count - 1)) * deviation
-    least, most = chi2.ppf([(1 - confidence) / 2, (1 + confidence) / 2], count - 1)
+    least, most = (float(chi2.ppf((1 + sign * confidence) / 2, count - 1)) for sign in (-1, 1))
     return Spread(
         trainings=count,
         mean=mean,
-        mean_low=mean - reach / np.sqrt(count),
-        mean_high=mean + reach / np.sqrt(count),
+        mean_low=mean - reach / math.sqrt(count),
+        mean_high=mean + reach / math.sqrt(count),
         deviation=deviation,
-        deviation_low=deviation * float(np.sqrt((count - 1) / most)),
-        deviation_high=deviation * float(np.sqrt((count - 1) / least)),
+        deviation_low=deviation * math.sqrt((count - 1) / most),
+        deviation_high=deviation * math.sqrt((count - 1) / least),
         lowest=float(np.min(values)),
         highest=float(np.max(values)),
-        predicted_low=mean - reach * float(np.sqrt(1 + 1 / count)),
-        predicted_high=mean + reach * float(np.sqrt(1 + 1 / count)),
+        predicted_low=mean - reach * math.sqrt(1 + 1 / count),
+        predicted_high=mean + reach * math.sqrt(1 + 1 / count),
     )
 
 

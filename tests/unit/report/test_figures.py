@@ -33,7 +33,8 @@ IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28)
 
 def accuracies(language: Language = ENGLISH) -> Figure:
     models = [Estimate("dense", 0.87, 0.86, 0.88, 0.8782), Estimate("cnn", 0.91, 0.9, 0.92)]
-    return figures.accuracies(models, Estimate("difference", 0.04, 0.03, 0.05), language)
+    differences = [Estimate("one run", 0.04, 0.03, 0.05), Estimate("mean", 0.035, 0.032, 0.038)]
+    return figures.accuracies(models, differences, language)
 
 
 def curves() -> Figure:
@@ -85,7 +86,8 @@ def test_accuracies_show_values_intervals_and_the_stated_figure() -> None:
     ]
     assert [text.get_text() for text in above.texts] == ["87.00\u00a0%", "91.00\u00a0%"]
     assert [label.get_text() for label in above.get_yticklabels()] == ["dense", "cnn"]
-    assert list(below.lines[0].get_xdata()) == [0.03, 0.05]
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in below.lines[1:]]
+    assert drawn == [([0.03, 0.05], [0, 0]), ([0.04], [0]), ([0.032, 0.038], [1, 1]), ([0.035], [1])]
     assert below.get_xlim()[0] == 0  # so that a reader sees how far from nothing it is
 
 
