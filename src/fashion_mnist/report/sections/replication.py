@@ -30,14 +30,8 @@ def replication(evidence: Evidence, language: Language) -> Replication | tuple[(
         return ()
     level = language.plain(100 * evidence.params.evaluate.confidence)
     models = {name: _collect(name, evidence.study, evidence, language) for name in names}
-    ranges = "; ".join(
-        language.say(
-            "replication.range",
-            model=language.name("model", name),
-            range=language.interval(made.spread.predicted_low, made.spread.predicted_high),
-        )
-        for name, (made, *_) in models.items()
-    )
+    ends = {name: (made.spread.predicted_low, made.spread.predicted_high) for name, (made, *_) in models.items()}
+    ranges = ", ".join(f"{language.name('model', name)} ({language.interval(*pair)})" for name, pair in ends.items())
     figure = study_figures.trainings({language.name("model", name): kinds for name, kinds in models.items()}, language)
     return Replication(
         summary=language.say("replication.summary", level=level, ranges=ranges),
