@@ -41,8 +41,8 @@ def test_without_a_study_its_sections_are_empty_and_the_page_says_what_to_type()
 
 def test_trainings_are_tabulated_with_the_interval_of_one_more() -> None:
     # Mean 87.5 and standard deviation 2.5 points; one more ends within 4.3027 · 2.5 · √(4/3) = 12.42 points.
-    table = rows(replicated(COUNTED).table)
-    assert table[f"{DENSE}: {say('replication.replicate')}"] == [
+    first, second = replicated(COUNTED).tables
+    assert rows(first)[say("replication.replicate")] == [
         "3",
         "87.50 %",
         "2.50 (1.30 to 15.71)",
@@ -50,7 +50,8 @@ def test_trainings_are_tabulated_with_the_interval_of_one_more() -> None:
         "90.00 %",
         "75.08 % to 99.92 %",
     ]
-    assert len(table) == 1 + 2 * 3
+    assert [table[0][0] for table in (first, second)] == [DENSE, CNN]
+    assert len(first) == len(second) == 1 + 3
 
 
 def test_figure_draws_each_training_and_the_article_beside_its_own_protocol() -> None:
@@ -145,9 +146,7 @@ def test_study_without_baseline_or_candidate_answers_nothing_but_shows_the_other
     assert claims(part, ENGLISH).protocol == say("claims.by_run", level="95")
     found = replication(part, ENGLISH)
     assert isinstance(found, Replication)
-    assert {row[0].partition(":")[0] for row in found.table[1:]} == {DENSE, CNN} - {
-        ENGLISH.name("model", missing),
-    }
+    assert [table[0][0] for table in found.tables] == [{"dense": CNN, "cnn": DENSE}[missing]]
 
 
 def test_study_of_models_that_are_no_longer_compared_is_none() -> None:

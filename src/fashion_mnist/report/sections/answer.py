@@ -29,7 +29,7 @@ def answer(evidence: Evidence, language: Language) -> Answer:
     """
     level = language.plain(100 * evidence.params.evaluate.confidence)
     return Answer(
-        headline=" ".join([*_headline(evidence, language, level), _cost(evidence, language)]),
+        headline=_headline(evidence, language, level),
         accuracies=_draw_accuracies(evidence, language),
         legend=language.say("answer.see", level=level),
         scores=_tabulate_scores(evidence, language, level),
@@ -37,7 +37,7 @@ def answer(evidence: Evidence, language: Language) -> Answer:
     )
 
 
-def _headline(evidence: Evidence, language: Language, level: str) -> list[str]:
+def _headline(evidence: Evidence, language: Language, level: str) -> str:
     found, run = evidence.mean_difference, evidence.comparison
     single = {
         "level": level,
@@ -49,12 +49,11 @@ def _headline(evidence: Evidence, language: Language, level: str) -> list[str]:
     }
     if found is None:
         ends = run["difference"], run["difference_low"], run["difference_high"]
-        return [_verdict(*ends, evidence, language), language.say("answer.certainty", **single)]
-    return [
-        _verdict(found.difference, found.low, found.high, evidence, language),
-        _describe_mean(found, evidence, language, level),
-        language.say("answer.single", **single),
-    ]
+        certainty = language.say("answer.certainty", **single)
+        return f"{_verdict(*ends, evidence, language)} {certainty} {_cost(evidence, language)}"
+    verdict = _verdict(found.difference, found.low, found.high, evidence, language)
+    mean = _describe_mean(found, evidence, language, level)
+    return f"{verdict} {mean}\n\n{language.say('answer.single', **single)} {_cost(evidence, language)}"
 
 
 def _verdict(difference: float, low: float, high: float, evidence: Evidence, language: Language) -> str:

@@ -19,7 +19,7 @@ class Replication(NamedTuple):
     summary: str
     drawing: Drawing
     legend: str
-    table: Table
+    tables: list[Table]
     cuts: list[str]
 
 
@@ -37,7 +37,7 @@ def replication(evidence: Evidence, language: Language) -> Replication | tuple[(
         summary=language.say("replication.summary", level=level, ranges=ranges),
         drawing=Drawing("trainings", language.say("replication.figure", ranges=ranges), figure),
         legend=language.say("replication.legend", level=level),
-        table=_tabulate(models, language, level),
+        tables=[_tabulate(name, kinds, language, level) for name, kinds in models.items()],
         cuts=_describe_cuts(names, evidence.study, evidence, language, level),
     )
 
@@ -56,29 +56,24 @@ def _collect(model: str, study: Study, evidence: Evidence, language: Language) -
     ]
 
 
-def _tabulate(models: dict[str, list[Trainings]], language: Language, level: str) -> Table:
-    """Return a row for each model and kind of training."""
-    keys = ("kind", "trainings", "mean", "deviation", "lowest", "highest", "predicted")
-    table = [[language.say(f"replication.{key}", level=level) for key in keys]]
-    for model, kinds in models.items():
-        for name, _, spread, _ in kinds:
-            label = f"{language.name('model', model)}: {' '.join(name.split())}"
-            ends = language.say(
-                "page.range",
-                low=language.distance(spread.deviation_low),
-                high=language.distance(spread.deviation_high),
-            )
-            table.append(
-                [
-                    label,
-                    language.count(spread.trainings),
-                    language.percent(spread.mean),
-                    f"{language.distance(spread.deviation)} ({ends})",
-                    language.percent(spread.lowest),
-                    language.percent(spread.highest),
-                    language.interval(spread.predicted_low, spread.predicted_high),
-                ]
-            )
+def _tabulate(model: str, kinds: list[Trainings], language: Language, level: str) -> Table:
+    """Return a row for each kind of training of one model."""
+    keys = ("trainings", "mean", "deviation", "lowest", "highest", "predicted")
+    table = [[language.name("model", model), *(language.say(f"replication.{key}", level=level) for key in keys)]]
+    for name, _, spread, _ in kinds:
+        low, high = language.distance(spread.deviation_low), language.distance(spread.deviation_high)
+        interval = language.say("page.range", low=low, high=high)
+        table.append(
+            [
+                " ".join(name.split()),
+                language.count(spread.trainings),
+                language.percent(spread.mean),
+                f"{language.distance(spread.deviation)} ({interval})",
+                language.percent(spread.lowest),
+                language.percent(spread.highest),
+                language.interval(spread.predicted_low, spread.predicted_high),
+            ]
+        )
     return table
 
 
