@@ -10,7 +10,7 @@ from fashion_mnist.report.sections.answer import answer
 from fashion_mnist.report.sections.claims import claims
 from fashion_mnist.report.sections.replication import Replication, replication
 from fashion_mnist.report.sections.sweep import Sweep, sweep
-from fashion_mnist.study import Study
+from fashion_mnist.study import KINDS, Study
 from tests.unit.report.evidence import evidence, rows
 from tests.unit.report.studies import STUDY, counted, swept, with_errors, without
 
@@ -42,7 +42,8 @@ def test_without_a_study_its_sections_are_empty_and_the_page_says_what_to_type()
 def test_trainings_are_tabulated_with_the_interval_of_one_more() -> None:
     # Mean 87.5 and standard deviation 2.5 points; one more ends within 4.3027 · 2.5 · √(4/3) = 12.42 points.
     first, second = replicated(COUNTED).tables
-    assert rows(first)[say("replication.replicate")] == [
+    assert [row[1].replace("\u00a0", " ") for row in first] == [
+        say("replication.replicate"),
         "3",
         "87.50 %",
         "2.50 (1.30 to 15.71)",
@@ -51,7 +52,7 @@ def test_trainings_are_tabulated_with_the_interval_of_one_more() -> None:
         "75.08 % to 99.92 %",
     ]
     assert [table[0][0] for table in (first, second)] == [DENSE, CNN]
-    assert len(first) == len(second) == 1 + 3
+    assert first[0][1:] == [" ".join(say(f"replication.{kind}").split()) for kind in KINDS[:3]]
 
 
 def test_figure_draws_each_training_and_the_article_beside_its_own_protocol() -> None:

@@ -57,13 +57,13 @@ def _collect(model: str, study: Study, evidence: Evidence, language: Language) -
 
 
 def _tabulate(model: str, kinds: list[Trainings], language: Language, level: str) -> Table:
-    """Return a row for each kind of training of one model."""
+    """Return a column for each kind of training of one model."""
     keys = ("trainings", "mean", "deviation", "lowest", "highest", "predicted")
-    table = [[language.name("model", model), *(language.say(f"replication.{key}", level=level) for key in keys)]]
+    columns = [[language.name("model", model), *(language.say(f"replication.{key}", level=level) for key in keys)]]
     for name, _, spread, _ in kinds:
         low, high = language.distance(spread.deviation_low), language.distance(spread.deviation_high)
         interval = language.say("page.range", low=low, high=high)
-        table.append(
+        columns.append(
             [
                 " ".join(name.split()),
                 language.count(spread.trainings),
@@ -74,7 +74,7 @@ def _tabulate(model: str, kinds: list[Trainings], language: Language, level: str
                 language.interval(spread.predicted_low, spread.predicted_high),
             ]
         )
-    return table
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _describe_cuts(names: list[str], study: Study, evidence: Evidence, language: Language, level: str) -> list[str]:
