@@ -1,4 +1,4 @@
-"""Write the report: histories, reports/ -> reports/{report.html,report.md,comparison.json,figures}."""
+"""Write the report: histories, reports/, the study -> reports/{report.html,report.md,comparison.json,figures}."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -25,6 +25,7 @@ from pipeline.runtime.paths import (
     metrics_of,
     predictions_of,
 )
+from pipeline.runtime.study_tables import find_study
 from pipeline.runtime.tables import read_curves, read_history, read_predictions
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "dvc", "mlflow")
@@ -63,7 +64,9 @@ def read_evidence(params: Params) -> Evidence:
         for name, table in tables.items()
     }
     environment = Environment({package: version(package) for package in PACKAGES}, file_digest(REQUIREMENTS))
-    return Evidence(params, read_json(DATA), tables[first]["label"], models, read_arrays(ARRAYS), environment)
+    data = read_json(DATA)
+    study = find_study(params, data)
+    return Evidence(params, data, tables[first]["label"], models, read_arrays(ARRAYS), environment, study)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
 from pipeline.runtime.command import parse_arguments, run, say
-from pipeline.runtime.paths import PAGE_HTML, PARAMS
+from pipeline.runtime.paths import PAGE_HTML, PARAMS, STUDY
 
 PROJECT = Path(__file__).parents[2]
 CONTENT = ("dvc.yaml", "study/dvc.yaml", ".dvcignore", "pipeline", "requirements", "src")
@@ -44,6 +44,8 @@ def make_workspace(folder: Path, changes: Mapping[str, Any], *, params: Path = P
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
         copy(PROJECT / name, folder / name)
     shutil.copy(params, folder / PARAMS)
+    (folder / STUDY).parent.mkdir()
+    (folder / STUDY).write_text("{}\n")  # no study: that of the project is about other data
     (folder / ".dvc").mkdir()
     # Without git: the folder belongs to no repository, also where it lies inside one.
     settings = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"

@@ -110,5 +110,19 @@ class Study(NamedTuple):
 
     def accuracies(self, kind: Kind, model: str) -> npt.NDArray[np.float64]:
         """Return the accuracy of each training of a kind on test, shape (seeds,)."""
-        right = self.predictions[kind, model] == self.labels
-        return right.mean(axis=1, dtype=np.float64)  # type: ignore[no-any-return]
+        return self.right(kind, model).mean(axis=1, dtype=np.float64)  # type: ignore[no-any-return]
+
+    def right(self, kind: Kind, model: str) -> npt.NDArray[np.bool_]:
+        """Return which test images each training of a kind classifies correctly, shape (seeds, n)."""
+        right: npt.NDArray[np.bool_] = self.predictions[kind, model] == self.labels
+        return right
+
+    def histories(self, kind: Kind, model: str, column: str, *, units: int | None = None) -> npt.NDArray[np.float64]:
+        """Return one column of the history of each training of a kind, shape (seeds, epochs); units: of those alone."""
+        chosen = (trial for trial in self.trials if (trial.kind, trial.model) == (kind, model))
+        return np.stack([trial.history[column] for trial in chosen if units in (None, trial.units)])
+
+    def sizes(self, model: str) -> list[int]:
+        """Return the numbers of hidden units that a model was swept with, ascending."""
+        swept = (trial for trial in self.trials if (trial.kind, trial.model) == ("sweep", model))
+        return sorted({trial.units for trial in swept if trial.units is not None})

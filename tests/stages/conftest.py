@@ -45,6 +45,8 @@ def make_inputs(folder: Path) -> None:
     shutil.copy(PROJECT / "tests/params.yaml", folder)
     (folder / "requirements").mkdir()
     shutil.copy(PROJECT / "requirements/run.txt", folder / "requirements")
+    (folder / "reports").mkdir()
+    (folder / "reports/study.json").write_text("{}\n")  # no study
 
 
 @pytest.fixture

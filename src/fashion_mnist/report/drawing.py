@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec
 
+import numpy as np
 from matplotlib import style
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 
 P = ParamSpec("P")
@@ -19,6 +21,8 @@ INK, PAPER, FAINT = "#24292f", "#ffffff", "#d0d7de"
 DARK = {INK: "#e6edf3", PAPER: "#0d1117", FAINT: "#3d444d"}
 # One colour for each model, in order and over again; each is visible on both papers, and they differ in lightness too.
 COLOURS = ("#d9730d", "#2f7bd9", "#1f9d6b", "#a45bd1")
+# What grows goes from the first to the last of these; all are visible on both papers.
+SHADES = ("#8a63f2", "#1f8fb0", "#3aa655", "#d9910d", "#d1404a")
 
 STYLE: Any = {
     # Ids of SVG elements are random unless salted.
@@ -64,6 +68,12 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
 
     return drawn
+
+
+def shades(count: int) -> list[str]:
+    """Return colours for so many sizes, smallest first."""
+    scale = LinearSegmentedColormap.from_list("sizes", SHADES)
+    return [to_hex(scale(place)) for place in np.linspace(0, 1, count)]
 
 
 def render_svg(figure: Figure) -> bytes:

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from fashion_mnist.data.split import Labels
 from fashion_mnist.params import Params, PublishedAccuracy
 from fashion_mnist.scores.comparison import compare
+from fashion_mnist.scores.crossed import CrossedDifference, crossed_difference
 from fashion_mnist.scores.metrics import Reals
+from fashion_mnist.study import Kind, Study
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -44,7 +46,8 @@ class Evidence:
 
     data: the content of reports/data.json. labels: uint8, shape (n,), of the test images. models: results by name, in
     the order of params.models. arrays: `example_image`; the indices and pixels of the test images that some model gets
-    wrong, `misjudged` and `misjudged_images`; and MODEL/kernels/LAYER and MODEL/maps/LAYER.
+    wrong, `misjudged` and `misjudged_images`; and MODEL/kernels/LAYER and MODEL/maps/LAYER. study: of these data and
+    parameters, if there is one.
     """
 
     params: Params
@@ -53,6 +56,7 @@ class Evidence:
     models: Mapping[str, ModelResults]
     arrays: Mapping[str, npt.NDArray[Any]]
     environment: Environment
+    study: Study | None
 
     @property
     def is_synthetic(self) -> bool:
@@ -78,6 +82,35 @@ class Evidence:
             self.models[self.candidate].predictions,
             confidence=self.params.evaluate.confidence,
         )
+
+    @cached_property
+    def comparison_study(self) -> Study | None:
+        """The study, if it holds both the baseline and the candidate; only then can it compare them."""
+        both = {self.baseline, self.candidate} <= set(self.studied("replicate"))
+        return self.study if both else None
+
+    @cached_property
+    def mean_difference(self) -> CrossedDifference | None:
+        """The mean difference of candidate and baseline over the trainings of the study; None without one."""
+        if self.comparison_study is None:
+            return None
+        right = (self.comparison_study.right("replicate", model) for model in (self.baseline, self.candidate))
+        return crossed_difference(*right, confidence=self.params.evaluate.confidence)
+
+    @property
+    def all_comparisons(self) -> dict[str, Any]:
+        """The paired comparison and, where there is one, the mean difference with its interval, as flat numbers."""
+        found = self.mean_difference
+        ends = ("difference", "low", "high")
+        names = ("mean_difference", "mean_difference_low", "mean_difference_high")
+        means = {name: getattr(found, end) for name, end in zip(names, ends, strict=True)} if found else {}
+        return self.comparison | means
+
+    def studied(self, kind: Kind) -> list[str]:
+        """Return the models that the study has trainings of a kind of, in the order of params.models."""
+        trials = self.study.trials if self.study else ()
+        held = {trial.model for trial in trials if trial.kind == kind}
+        return [name for name in self.models if name in held]
 
     def scores(self, key: str) -> dict[str, float]:
         """Return one score of every model, by the model's name."""

@@ -30,10 +30,11 @@ class Estimate(NamedTuple):
 
 
 @styled
-def accuracies(models: Sequence[Estimate], difference: Estimate, language: Language) -> Figure:
-    """Draw the accuracy of each model, and below it the difference of two, all with their intervals."""
-    figure = Figure(figsize=(WIDTH, 1.2 + 0.42 * len(models) + 0.75), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=(len(models) + 0.4, 1.3))
+def accuracies(models: Sequence[Estimate], differences: Sequence[Estimate], language: Language) -> Figure:
+    """Draw the accuracy of each model, and below them the difference of two, measured in one way or more."""
+    rows = len(models) + len(differences)
+    figure = Figure(figsize=(WIDTH, 1.5 + 0.42 * rows), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=(len(models) + 0.4, len(differences) + 0.4))
     for row, (model, colour) in enumerate(zip(models, cycle(COLOURS))):
         _bar(above, row, model, colour)
         above.annotate(
@@ -49,15 +50,16 @@ def accuracies(models: Sequence[Estimate], difference: Estimate, language: Langu
         above.plot(*zip(*stated, strict=True), "D", color="none", markeredgecolor=INK, markersize=5)
     above.set_yticks(range(len(models)), [model.name for model in models])
     above.set_ylim(len(models) - 0.5, -0.7)
-    above.xaxis.set_major_formatter(_shares(language))
-    _bar(below, 0, difference, INK)
+    above.xaxis.set_major_formatter(percent_ticks(language))
     below.axvline(0, color=INK, linewidth=0.8)
-    below.annotate(
-        language.points(difference.value), (difference.value, 0), (0, 6), textcoords="offset points", ha="center"
-    )
-    below.set_yticks([0], [difference.name])
-    below.set_ylim(0.6, -0.9)
-    below.set_xlim(min(0, 1.2 * difference.low), max(0, 1.2 * difference.high) or 0.01)
+    for row, difference in enumerate(differences):
+        _bar(below, row, difference, INK)
+        written = language.points(difference.value)
+        below.annotate(written, (difference.value, row), (0, 6), textcoords="offset points", ha="center")
+    below.set_yticks(range(len(differences)), [difference.name for difference in differences])
+    below.set_ylim(len(differences) - 0.4, -0.9)
+    lowest, highest = min(part.low for part in differences), max(part.high for part in differences)
+    below.set_xlim(min(0, 1.2 * lowest), max(0, 1.2 * highest) or 0.01)
     below.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
     below.xaxis.set_major_formatter(FuncFormatter(lambda share, _: language.plain(round(100 * share, 6))))
     for axis in (above, below):
@@ -88,7 +90,9 @@ def learning_curves(
         axis.set_ylim(*limits[metric])
         axis.yaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
         axis.yaxis.set_major_formatter(
-            _shares(language) if metric == "accuracy" else FuncFormatter(lambda loss, _: language.plain(round(loss, 6)))
+            percent_ticks(language)
+            if metric == "accuracy"
+            else FuncFormatter(lambda loss, _: language.plain(round(loss, 6)))
         )
     axes[0].set_title(title)
     axes[0].legend(loc="lower right", fontsize=8)
@@ -141,7 +145,7 @@ def recalls(classes: Mapping[str, Sequence[ClassScore]], language: Language) -> 
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set_xlabel(language.say("errors.recall"))
-    axis.xaxis.set_major_formatter(_shares(language))
+    axis.xaxis.set_major_formatter(percent_ticks(language))
     figure.legend(loc="outside upper center", ncols=2)
     return figure
 
@@ -160,8 +164,8 @@ def robustness(curves: Mapping[str, Columns], x: str, language: Language, *, lab
             table[x], table["accuracy"], color=colour, marker=mark, markersize=4, label=language.name("model", model)
         )
     axis.set(xlabel=label, ylabel=y, ylim=(0, 1))
-    axis.yaxis.set_major_formatter(_shares(language))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: language.plain(amount)))
+    axis.yaxis.set_major_formatter(percent_ticks(language))
+    axis.xaxis.set_major_formatter(plain_ticks(language))
     axis.legend()
     return figure
 
@@ -183,8 +187,8 @@ def calibration(models: Mapping[str, Reliability], language: Language) -> Figure
         xlim=(0, 1.02),
         ylim=(0, 1.02),
     )
-    axis.xaxis.set_major_formatter(_shares(language))
-    axis.yaxis.set_major_formatter(_shares(language))
+    axis.xaxis.set_major_formatter(percent_ticks(language))
+    axis.yaxis.set_major_formatter(percent_ticks(language))
     axis.legend(loc="upper left")
     return figure
 
@@ -195,5 +199,11 @@ def _bar(axis: Axes, row: float, estimate: Estimate, colour: str) -> None:
     axis.plot(estimate.value, row, "o", color=colour, markersize=6, label=estimate.name or None)
 
 
-def _shares(language: Language) -> FuncFormatter:
+def percent_ticks(language: Language) -> FuncFormatter:
+    """Return what writes the shares along an axis in percent."""
     return FuncFormatter(lambda share, _: language.write(f"{round(100 * share, 6):g} %"))
+
+
+def plain_ticks(language: Language) -> FuncFormatter:
+    """Return what writes the numbers along an axis with the digits they have."""
+    return FuncFormatter(lambda number, _: language.plain(round(number, 6)))

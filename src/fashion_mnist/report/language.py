@@ -69,9 +69,17 @@ class Language:
         """Write a share in percent with two decimals; no line breaks before the sign."""
         return self.write(percent(share)).replace(" ", "\N{NO-BREAK SPACE}")
 
+    def whole_percent(self, share: float) -> str:
+        """Write a share in whole percents."""
+        return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+
     def points(self, difference: float | None) -> str:
         """Write a difference of shares in percentage points, with its sign."""
         return self.write(points(difference))
+
+    def distance(self, difference: float) -> str:
+        """Write the size of a difference of shares in percentage points, without a sign."""
+        return self.write(f"{100 * abs(difference):.2f}")
 
     def probability(self, p: float) -> str:
         """Write a p-value."""

@@ -18,6 +18,8 @@ from fashion_mnist.report.sections.inside import inside
 from fashion_mnist.report.sections.learning_curves import learning_curves
 from fashion_mnist.report.sections.mistakes import mistakes
 from fashion_mnist.report.sections.position import position
+from fashion_mnist.report.sections.replication import replication
+from fashion_mnist.report.sections.sweep import sweep
 from fashion_mnist.report.sections.trust import trust
 from fashion_mnist.report.templating import template_environment
 
@@ -25,8 +27,10 @@ Section = Callable[[Evidence, Language], tuple[Any, ...]]
 # By the name under which the template shows them, in the order of the page.
 SECTIONS: Mapping[str, Section] = {
     "answer": answer,
+    "replication": replication,
     "claims": claims,
     "learning_curves": learning_curves,
+    "sweep": sweep,
     "errors": errors,
     "mistakes": mistakes,
     "position": position,
@@ -36,7 +40,7 @@ SECTIONS: Mapping[str, Section] = {
 
 
 class Report(NamedTuple):
-    """The report: the paired comparison, the page in two formats, and its figures as SVG by name."""
+    """The report: the comparison of candidate and baseline, the page in two formats, and its figures as SVG by name."""
 
     comparison: dict[str, Any]
     markdown: str
@@ -50,7 +54,7 @@ def make_report(evidence: Evidence) -> Report:
     sections = {name: section(evidence, language) for name, section in SECTIONS.items()}
     markdown = render_markdown(sections, language, data=evidence.data["dataset"])
     svgs = {drawing.name: render_svg(drawing.figure) for section in sections.values() for drawing in drawings(section)}
-    return Report(evidence.comparison, markdown, render_html(markdown, svgs, language), svgs)
+    return Report(evidence.all_comparisons, markdown, render_html(markdown, svgs, language), svgs)
 
 
 def drawings(section: tuple[Any, ...]) -> list[Drawing]:

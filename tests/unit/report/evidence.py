@@ -12,6 +12,7 @@ from fashion_mnist.parsing import parse_params
 from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
 from fashion_mnist.report.language import Table
 from fashion_mnist.scores.robustness import DIRECTIONS
+from fashion_mnist.study import Study
 
 FROZEN = YAML(typ="safe").load((Path(__file__).parents[2] / "params.yaml").read_bytes())
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 4)
@@ -66,6 +67,7 @@ def evidence(
     models: dict[str, Labels] | None = None,
     layers: bool = True,
     duplicates: tuple[int, ...] = (),
+    study: Study | None = None,
     **scores: float,
 ) -> Evidence:
     """Evidence in which only these things are unusual; models: predictions by name; scores: the same for all."""
@@ -100,6 +102,7 @@ def evidence(
         {name: results(predictions, **scores) for name, predictions in found.items()},
         arrays,
         Environment({"keras": "3.15.1"}, "0a1b2c3d4e5f" * 6),
+        study,
     )
 
 

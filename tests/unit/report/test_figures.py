@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from fashion_mnist.report import figures, pictures
-from fashion_mnist.report.drawing import COLOURS, DARK, WIDTH, render_svg
+from fashion_mnist.report import figures, pictures, study_figures
+from fashion_mnist.report.drawing import COLOURS, DARK, WIDTH, render_svg, shades
 from fashion_mnist.report.figures import Estimate
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.pictures import Picture
+from fashion_mnist.report.study_figures import Trainings
 from fashion_mnist.scores.metrics import ClassScore, Reliability
+from fashion_mnist.scores.spread import measure_spread
+from fashion_mnist.scores.sweep import measure_size
 
 ENGLISH = Language("en")
 HISTORY = {
@@ -33,7 +36,8 @@ IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28)
 
 def accuracies(language: Language = ENGLISH) -> Figure:
     models = [Estimate("dense", 0.87, 0.86, 0.88, 0.8782), Estimate("cnn", 0.91, 0.9, 0.92)]
-    return figures.accuracies(models, Estimate("difference", 0.04, 0.03, 0.05), language)
+    differences = [Estimate("one run", 0.04, 0.03, 0.05), Estimate("mean", 0.035, 0.032, 0.038)]
+    return figures.accuracies(models, differences, language)
 
 
 def curves() -> Figure:
@@ -70,7 +74,19 @@ def mosaic() -> Figure:
     return pictures.mosaic(np.ones((3, 3, 5), np.float32), "maps", columns=4)
 
 
-ALL = [accuracies, curves, matrix, recalls, gallery, robustness, calibration, mosaic]
+def trainings() -> Figure:
+    accuracies = np.array([0.88, 0.87, 0.89])
+    kind = Trainings("other seed", accuracies, measure_spread(accuracies, confidence=0.95), 0.8782)
+    return study_figures.trainings({"dense": [kind], "cnn": [kind, kind]}, ENGLISH)
+
+
+def sizes() -> Figure:
+    values = np.linspace(0.5, 0.9, 6).reshape(2, 3)
+    swept = [measure_size(units, values, 1 - values) for units in (16, 32, 64, 128, 256, 512, 1024)]
+    return study_figures.sizes(swept, "dense", ENGLISH)
+
+
+ALL = [accuracies, curves, matrix, recalls, gallery, robustness, calibration, mosaic, trainings, sizes]
 
 
 def test_accuracies_show_values_intervals_and_the_stated_figure() -> None:
@@ -85,7 +101,8 @@ def test_accuracies_show_values_intervals_and_the_stated_figure() -> None:
     ]
     assert [text.get_text() for text in above.texts] == ["87.00\u00a0%", "91.00\u00a0%"]
     assert [label.get_text() for label in above.get_yticklabels()] == ["dense", "cnn"]
-    assert list(below.lines[0].get_xdata()) == [0.03, 0.05]
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in below.lines[1:]]
+    assert drawn == [([0.03, 0.05], [0, 0]), ([0.04], [0]), ([0.032, 0.038], [1, 1]), ([0.035], [1])]
     assert below.get_xlim()[0] == 0  # so that a reader sees how far from nothing it is
 
 
@@ -150,6 +167,28 @@ def test_more_models_than_colours_are_all_drawn() -> None:
 def test_calibration_leaves_out_empty_bins() -> None:
     (axis,) = calibration().axes
     assert [list(map(float, values)) for values in axis.lines[1].get_data()] == [[0.9], [0.8]]
+
+
+def test_trainings_of_close_accuracy_do_not_cover_each_other() -> None:
+    dots = trainings().axes[0].lines[0]
+    assert list(dots.get_xdata()) == [0.88, 0.87, 0.89]
+    assert len(set(dots.get_ydata())) == 3
+
+
+def luminance(colour: str) -> float:
+    """How light a colour is, from 0 to 1, as WCAG 2 defines it."""
+    channels = np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#0d1117"])
+def test_shades_of_seven_sizes_differ_and_stand_out_on_either_paper(paper: str) -> None:
+    colours = shades(7)
+    assert len(set(colours)) == 7
+    for colour in colours:
+        darker, lighter = sorted((luminance(colour), luminance(paper)))
+        assert (lighter + 0.05) / (darker + 0.05) > 2.5, colour
 
 
 @pytest.mark.parametrize("signed", [False, True])

@@ -10,18 +10,20 @@ from fashion_mnist.report import page as page_module
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.page import Report, make_report
 from fashion_mnist.scores.metrics import METRICS, Metric
+from fashion_mnist.study import Study
 from tests.unit.report.evidence import CNN, DENSE, evidence, page_cells, predicted
+from tests.unit.report.studies import STUDY, counted, swept, with_errors
 from tests.unit.report.test_language import LANGUAGES
 
 
 @pytest.fixture(scope="module")
 def english() -> Report:
-    return make_report(evidence())
+    return make_report(evidence(study=STUDY))
 
 
 @pytest.fixture(scope="module")
 def russian() -> Report:
-    return make_report(evidence(language="ru"))
+    return make_report(evidence(language="ru", study=STUDY))
 
 
 class Browser(HTMLParser):
@@ -45,8 +47,8 @@ class Browser(HTMLParser):
             self.language = str(found["lang"])
 
 
-def test_page_has_seven_sections_in_the_order_of_the_questions(english: Report) -> None:
-    keys = ("answer", "claims", "curves", "errors", "position", "inside", "trust")
+def test_page_has_nine_sections_in_the_order_of_the_questions(english: Report) -> None:
+    keys = ("answer", "replication", "claims", "curves", "sweep", "errors", "position", "inside", "trust")
     titles = [Language("en").say(f"{key}.title") for key in keys]
     assert re.findall(r"^## (.*)$", english.markdown, re.MULTILINE) == titles
 
@@ -118,7 +120,7 @@ def test_html_can_be_walked_by_its_contents(english: Report, russian: Report) ->
     for report, code in ((english, "en"), (russian, "ru")):
         page = Browser(report.html)
         links = [address.removeprefix("#") for address in page.addresses if address.startswith("#")]
-        assert links == page.ids == [f"section-{number}" for number in range(1, 8)]
+        assert links == page.ids == [f"section-{number}" for number in range(1, 10)]
         assert page.language == code
 
 
@@ -138,6 +140,7 @@ def test_russian_page_holds_no_english_words(russian: Report) -> None:
         "MNIST",
         "F",
         "p",
+        "t",
         "sha",
         "keras",
         "convolution",
@@ -172,6 +175,11 @@ def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         evidence(models={"dense": CNN, "cnn": DENSE}),
         evidence(models={"dense": CNN, "cnn": CNN}),
         evidence(dataset="synthetic", layers=False),
+        evidence(study=STUDY),
+        evidence(study=with_errors(counted((4, 5, 6), (4, 5, 6)), "other_cut", "dense", (0, 10, 20))),
+        evidence(study=with_errors(counted((4, 5, 6), (4, 5, 6)), "replicate", "dense", (0, 10, 20))),
+        evidence(study=swept(swept(STUDY, {16: (0.5, 0.6), 64: (0.7, 0.8)}), {16: (0.5, 0.5004)}, model="cnn")),
+        evidence(study=swept(STUDY, {16: (0.5, 0.6), 64: (0.5, 0.6004)})),
     ):
         make_report(shown)
     assert {key for key in LANGUAGES["en"] if not key.startswith("number.")} - used == set()
@@ -180,20 +188,21 @@ def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tables_have_equally_many_cells_in_each_row(english: Report, russian: Report) -> None:
     for page in (english.markdown, russian.markdown):
         tables = [block.strip().splitlines() for block in page.split("\n\n") if block.strip().startswith("|")]
-        assert len(tables) == 14
+        assert len(tables) == 18
         assert all(len({row.count("|") for row in table}) == 1 for table in tables)
 
 
+@pytest.mark.parametrize("study", [STUDY, None])
 @pytest.mark.parametrize("layers", [True, False])
 def test_page_has_no_trailing_space_no_double_blank_line_and_ends_in_one_newline(
-    layers: bool, monkeypatch: pytest.MonkeyPatch
+    layers: bool, study: Study | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
-    page = make_report(evidence(layers=layers, dataset="synthetic")).markdown
+    page = make_report(evidence(layers=layers, dataset="synthetic", study=study)).markdown
     assert [line for line in page.splitlines() if line != line.rstrip()] == []
     assert "\n\n\n" not in page
     assert page.endswith("```\n")
 
 
 def test_same_evidence_gives_the_same_bytes(english: Report) -> None:
-    assert make_report(evidence()) == english
+    assert make_report(evidence(study=STUDY)) == english

@@ -62,7 +62,7 @@ def test_claim_has_its_verdict_the_article_s_figure_ours_and_its_interval() -> N
     assert table[say("claims.test", model=dense)][:3] == [fails, "87.82 %", "57.50 %"]
     assert table[say("claims.train", model=cnn)][:3] == [holds, "97.00 %", "97.42 %"]
     assert table[say("claims.overfits", model=cnn)][:3] == [holds, "–", "+5.60"]
-    assert table[say("claims.better", model=cnn)] == [holds, "–", "+37.50", "+20.76 to +54.24"]
+    assert table[say("claims.better", model=cnn)] == [holds, "–", "+37.50", "+20.76 to +54.24", "1"]
 
 
 def test_best_epochs_are_those_of_the_history() -> None:

@@ -7,6 +7,7 @@ from fashion_mnist.report.drawing import Drawing
 from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.figures import Estimate
 from fashion_mnist.report.language import Language, Table
+from fashion_mnist.scores.crossed import CrossedDifference
 from fashion_mnist.scores.metrics import METRICS
 
 
@@ -21,10 +22,14 @@ class Answer(NamedTuple):
 
 
 def answer(evidence: Evidence, language: Language) -> Answer:
-    """Return the headline, and the scores of every model."""
+    """Return the headline, and the scores of every model.
+
+    The headline is about the mean over the trainings of the study, with the single run beside it; about that run alone
+    where there is no study.
+    """
     level = language.plain(100 * evidence.params.evaluate.confidence)
     return Answer(
-        headline=f"{_verdict(evidence, language)} {_certainty(evidence, language, level)}",
+        headline=_headline(evidence, language, level),
         accuracies=_draw_accuracies(evidence, language),
         legend=language.say("answer.see", level=level),
         scores=_tabulate_scores(evidence, language, level),
@@ -32,30 +37,64 @@ def answer(evidence: Evidence, language: Language) -> Answer:
     )
 
 
-def _verdict(evidence: Evidence, language: Language) -> str:
+def _headline(evidence: Evidence, language: Language, level: str) -> str:
+    found, run = evidence.mean_difference, evidence.comparison
+    single = {
+        "level": level,
+        "by": language.points(run["difference"]),
+        "low": language.points(run["difference_low"]),
+        "high": language.points(run["difference_high"]),
+        "images": language.count(run["images"]),
+        "p": language.probability(run["mcnemar_p"]),
+    }
+    if found is None:
+        ends = run["difference"], run["difference_low"], run["difference_high"]
+        certainty = language.say("answer.certainty", **single)
+        return f"{_verdict(*ends, evidence, language)} {certainty} {_cost(evidence, language)}"
+    verdict = _verdict(found.difference, found.low, found.high, evidence, language)
+    mean = _describe_mean(found, evidence, language, level)
+    return f"{verdict} {mean}\n\n{language.say('answer.single', **single)} {_cost(evidence, language)}"
+
+
+def _verdict(difference: float, low: float, high: float, evidence: Evidence, language: Language) -> str:
     """Say which model is more accurate, as far as the interval of the difference can tell."""
-    difference = evidence.comparison["difference"]
-    size = language.write(f"{100 * abs(difference):.2f}")
-    if evidence.comparison["difference_low"] > 0:
-        key, by = "more", size
-    elif evidence.comparison["difference_high"] < 0:
-        key, by = "less", size
+    if low > 0:
+        key, by = "more", language.distance(difference)
+    elif high < 0:
+        key, by = "less", language.distance(difference)
     else:
         key, by = "alike", language.points(difference)
     candidate, baseline = language.names("model", (evidence.candidate, evidence.baseline))
     return language.say(f"answer.{key}", candidate=candidate, baseline=baseline, by=by)
 
 
-def _certainty(evidence: Evidence, language: Language, level: str) -> str:
-    """Say how certain the difference is, and how much more the candidate costs."""
+def _describe_mean(found: CrossedDifference, evidence: Evidence, language: Language, level: str) -> str:
+    """Say which trainings the mean difference is of, its interval, and what that interval comes from."""
+    assert evidence.comparison_study is not None  # noqa: S101 - else there is no mean difference
+    made = evidence.comparison_study.predictions
+    variance = found.by_seeds + found.by_images + found.by_both
+    shares = {"seeds": found.by_seeds, "images_share": found.by_images, "both": found.by_both}
+    return language.say(
+        "answer.mean",
+        level=level,
+        candidate=language.name("model", evidence.candidate),
+        baseline=language.name("model", evidence.baseline),
+        candidate_trainings=len(made["replicate", evidence.candidate]),
+        baseline_trainings=len(made["replicate", evidence.baseline]),
+        images=language.count(evidence.comparison["images"]),
+        low=language.points(found.low),
+        high=language.points(found.high),
+        predicted_low=language.points(found.predicted_low),
+        predicted_high=language.points(found.predicted_high),
+        **{name: language.whole_percent(part / (variance or 1)) for name, part in shares.items()},
+    )
+
+
+def _cost(evidence: Evidence, language: Language) -> str:
+    """Say how much more the candidate costs."""
     candidate, baseline = (evidence.models[name].scores for name in (evidence.candidate, evidence.baseline))
     return language.say(
-        "answer.certainty",
-        level=level,
-        low=language.points(evidence.comparison["difference_low"]),
-        high=language.points(evidence.comparison["difference_high"]),
-        images=language.count(evidence.comparison["images"]),
-        p=language.probability(evidence.comparison["mcnemar_p"]),
+        "answer.candidate_cost",
         model=language.name("model", evidence.candidate),
         cost=language.write(f"{candidate['multiply_adds'] / baseline['multiply_adds']:.1f}"),
         size=language.write(f"{candidate['parameters'] / baseline['parameters']:.1f}"),
@@ -73,16 +112,26 @@ def _draw_accuracies(evidence: Evidence, language: Language) -> Drawing:
         )
         for name, results in evidence.models.items()
     ]
-    difference, low, high = (evidence.comparison[f"difference{end}"] for end in ("", "_low", "_high"))
+    found = evidence.mean_difference
+    run = [evidence.comparison[f"difference{end}"] for end in ("", "_low", "_high")]
+    differences = [Estimate(language.say("answer.difference"), *run)]
+    if found:
+        differences.append(Estimate(language.say("answer.mean_difference"), found.difference, found.low, found.high))
     alternative = language.say(
         "answer.figure",
         accuracies=language.shares(evidence.scores("accuracy")),
-        by=language.points(difference),
-        low=language.points(low),
-        high=language.points(high),
+        differences="; ".join(
+            language.say(
+                "answer.figure_difference",
+                name=" ".join(estimate.name.split()),
+                by=language.points(estimate.value),
+                low=language.points(estimate.low),
+                high=language.points(estimate.high),
+            )
+            for estimate in differences
+        ),
     )
-    estimate = Estimate(language.say("answer.difference"), difference, low, high)
-    return Drawing("answer", alternative, figures.accuracies(estimates, estimate, language))
+    return Drawing("answer", alternative, figures.accuracies(estimates, differences, language))
 
 
 def _tabulate_scores(evidence: Evidence, language: Language, level: str) -> Table:

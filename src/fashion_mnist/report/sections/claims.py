@@ -4,30 +4,46 @@ from typing import NamedTuple
 
 from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.language import Language, Table
-from fashion_mnist.scores.claims import Claim, check_claims
+from fashion_mnist.scores.claims import Claim, check_claims, check_claims_by_study
 
 
 class Claims(NamedTuple):
     """What the section on the article's claims shows."""
 
+    protocol: str
     table: Table
 
 
 def claims(evidence: Evidence, language: Language) -> Claims:
     """Return a row for each claim: whether it holds, what the article states, and the figure measured here."""
     level = language.plain(100 * evidence.params.evaluate.confidence)
-    checked = check_claims(
-        {name: evidence.published(name) for name in evidence.models},
+    protocol = language.say("claims.by_study" if evidence.comparison_study else "claims.by_run", level=level)
+    titles = [language.say(f"claims.{key}") for key in ("claim", "verdict", "stated", "here")]
+    header = [*titles, language.say("page.interval", level=level), language.say("claims.trainings")]
+    return Claims(protocol, [header, *(_row(claim, language) for claim in _check(evidence))])
+
+
+def _check(evidence: Evidence) -> list[Claim]:
+    """Judge the claims by the study if it holds both models that are compared, else by the single run."""
+    article = {name: evidence.published(name) for name in evidence.models}
+    confidence = evidence.params.evaluate.confidence
+    if evidence.comparison_study:
+        return check_claims_by_study(
+            article,
+            evidence.comparison_study,
+            baseline=evidence.baseline,
+            candidate=evidence.candidate,
+            confidence=confidence,
+        )
+    return check_claims(
+        article,
         {name: results.scores for name, results in evidence.models.items()},
         {name: results.history["val_loss"] for name, results in evidence.models.items()},
         evidence.comparison,
         images={split: evidence.data[split]["images"] for split in ("train", "validation", "test")},
         candidate=evidence.candidate,
-        confidence=evidence.params.evaluate.confidence,
+        confidence=confidence,
     )
-    titles = [language.say(f"claims.{key}") for key in ("claim", "verdict", "stated", "here")]
-    header = [*titles, language.say("page.interval", level=level)]
-    return Claims([header, *(_row(claim, language) for claim in checked)])
 
 
 def _row(claim: Claim, language: Language) -> list[str]:
@@ -39,4 +55,5 @@ def _row(claim: Claim, language: Language) -> list[str]:
         language.percent(claim.stated),
         write(claim.found),
         language.say("page.range", low=write(claim.low), high=write(claim.high)),
+        " + ".join(map(str, claim.trainings)),
     ]
