@@ -29,6 +29,7 @@ LIBRARY_ROOMS = (
     "params",
     "parsing",
     "data",
+    "study",
     "networks.*",
     "training",
     "scores",

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
 from pipeline.runtime.command import parse_arguments, run, say
-from pipeline.runtime.paths import PAGE_HTML, PARAMS
+from pipeline.runtime.paths import PAGE_HTML, PARAMS, STUDY
 
 PROJECT = Path(__file__).parents[2]
 CONTENT = ("dvc.yaml", ".dvcignore", "pipeline", "requirements", "src")
@@ -48,6 +48,8 @@ def make_workspace(folder: Path, changes: Mapping[str, Any], *, params: Path = P
     settings = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
     (folder / ".dvc" / "config").write_text(settings)
     change_params(folder / PARAMS, changes)
+    (folder / STUDY).parent.mkdir()
+    (folder / STUDY).write_text("{}\n")
 
 
 def change_params(path: Path, changes: Mapping[str, Any]) -> None:
