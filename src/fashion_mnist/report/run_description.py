@@ -49,7 +49,7 @@ def describe_study(study: Study) -> str:
     if sweeps := sum(trial.kind == "sweep" for trial in study.trials):
         lines += [
             "",
-            f"{sweeps} more trainings vary the units of the hidden layer and the epochs. They are judged on validation "
-            "only and never see the test split.",
+            f"{sweeps} of these trainings vary the units of the hidden layer and the epochs. They are judged on "
+            "validation only and never see the test split.",
         ]
     return "\n".join(lines) + "\n"
