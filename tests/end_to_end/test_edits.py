@@ -100,6 +100,7 @@ VALUES = {
     "evaluate.robustness.seed": 4,
     "report.language": "ru",
     "gate.margin": 0.02,
+    "study.threads": 2,
 }
 
 
