@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-# Set before MLflow is imported: it reports usage unless told not to, waits minutes for a server that is down, and asks a
-# server about each run once more to print its address.
+# Set before MLflow is imported: it reports usage unless told not to, waits minutes for a server that is down, and asks
+# a server about each run once more to print its address.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
