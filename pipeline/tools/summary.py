@@ -26,6 +26,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{100 * params.evaluate.confidence:g} % interval {points(comparison['difference_low'])} to "
         f"{points(comparison['difference_high'])}"
     )
+    if "mean_difference" in comparison:
+        console.print(
+            f"the mean over the trainings of the study: [bold]{points(comparison['mean_difference'])}[/] points, "
+            f"{points(comparison['mean_difference_low'])} to {points(comparison['mean_difference_high'])}"
+        )
     console.print(f"the page: {PAGE_HTML}")
 
 
