@@ -32,7 +32,7 @@ from fashion_mnist.scores.gating import Evaluation, judge
 from fashion_mnist.study import Study
 from pipeline.runtime.formats import read_json
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import DATA, STUDY
+from pipeline.runtime.paths import DATA
 from pipeline.runtime.study_tables import find_study
 from pipeline.tools.demo import PROJECT
 from tests.small_study import small_study
@@ -44,8 +44,6 @@ GATE = GateParams(margin=0.01, confidence=0.95, floors={})
 def committed(monkeypatch: pytest.MonkeyPatch) -> Study:
     """The study in reports/, of the present data and parameters."""
     monkeypatch.chdir(PROJECT)
-    if read_json(STUDY) == {}:
-        pytest.skip("reports/study.json is {}: the study is not made yet")
     study = find_study(read_params(), read_json(DATA))
     assert study is not None, "the study is of other data or parameters: run `make study`"
     return study
