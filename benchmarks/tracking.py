@@ -1,6 +1,7 @@
-"""Time what the run store costs: a full projection, one of an unchanged state, and live logging of a training.
+"""Time what the run store costs: a full projection, a study, one of an unchanged state, and live logging of a training.
 
-Run after `dvc repro`. The projections go to a store in a scratch folder; the store in tracking/ stays as it is.
+The study is made up, with as many trainings and epochs as params.yaml asks for. Run after `dvc repro`. The projections
+go to a store in a scratch folder; the store in tracking/ stays as it is.
 """
 
 import os
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 
 ROUNDS = 3
-LIMITS = {"full projection": 15, "nothing changed": 5, "live logging": 5}
+LIMITS = {"full projection": 15, "nothing changed": 5, "live logging": 5, "study": 30, "study again": 2}
 # What a training does besides computing: one message for each of ten epochs, and the end.
 LIVE = """
 import time
@@ -24,6 +25,22 @@ with live_run("cnn") as live:
         live.show_epoch({"epoch": epoch, **result})
     live.finish()
 print(time.perf_counter() - started)
+"""
+# Two projections of a study, in the folder of a store.
+STUDY = """
+import time
+from pipeline.runtime.formats import read_json
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import DATA
+from pipeline.store.connection import STUDY_EXPERIMENT, open_store
+from pipeline.store.study_runs import project_study
+from tests.small_study import planned_study
+study = planned_study(read_params())
+with open_store(STUDY_EXPERIMENT) as store:
+    for _ in range(2):
+        started = time.perf_counter()
+        project_study(store, study, read_json(DATA))
+        print(time.perf_counter() - started)
 """
 
 
@@ -38,6 +55,8 @@ def main() -> None:
                 run(["-m", "pipeline.track"], environment)
                 seconds[name].append(time.perf_counter() - started)
             seconds["live logging"].append(float(run(["-c", LIVE], environment | {"DVC_STAGE": "train@cnn"})))
+            for name, printed in zip(("study", "study again"), run(["-c", STUDY], environment).split(), strict=True):
+                seconds[name].append(float(printed))
     for name, limit in LIMITS.items():
         print(f"{name:16} {statistics.median(seconds[name]):5.1f} s, at most {limit}")
 

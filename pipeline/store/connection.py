@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-# Set before MLflow is imported: it reports usage unless told not to, and waits minutes for a server that is down.
+# Set before MLflow is imported: it reports usage unless told not to, waits minutes for a server that is down, and asks
+# a server about each run once more to print its address.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 import mlflow
@@ -26,6 +28,7 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 EXPERIMENT = "fashion-mnist"
+STUDY_EXPERIMENT = "fashion-mnist-study"
 SERVER = "MLFLOW_TRACKING_URI"
 
 
@@ -34,18 +37,18 @@ class TrackingError(PipelineError):
 
 
 class Store(NamedTuple):
-    """An open run store, and the experiment in it that holds this project's runs."""
+    """An open run store, and the experiment in it whose runs are meant."""
 
     client: MlflowClient
     experiment_id: str
 
 
 @contextmanager
-def open_store(*, exclusive: bool = True) -> Iterator[Store]:
+def open_store(experiment: str = EXPERIMENT, *, exclusive: bool = True) -> Iterator[Store]:
     """Open the store that the environment names, and make what it lacks.
 
-    exclusive: hold a lock against other processes on this machine; needed wherever a read decides what is written.
-    Raises TrackingError, in one line, whatever MLflow raises within the block.
+    experiment: the one whose runs are meant. exclusive: hold a lock against other processes on this machine; needed
+    wherever a read decides what is written. Raises TrackingError, in one line, whatever MLflow raises within the block.
     """
     address = os.environ.get(SERVER, "")
     folder = store_folder()
@@ -55,7 +58,8 @@ def open_store(*, exclusive: bool = True) -> Iterator[Store]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             mlflow.set_tracking_uri(address or f"sqlite:///{folder / 'mlflow.db'}")
             client = MlflowClient()
-            store = Store(client, find_experiment(client, None if address else (folder / "artifacts").as_uri()))
+            artifacts = None if address else (folder / "artifacts").as_uri()
+            store = Store(client, find_experiment(client, experiment, artifacts))
             if not exclusive:
                 fcntl.flock(lock, fcntl.LOCK_UN)
             yield store
@@ -69,12 +73,12 @@ def open_store(*, exclusive: bool = True) -> Iterator[Store]:
         ) from error
 
 
-def find_experiment(client: MlflowClient, artifacts: str | None) -> str:
-    """Return the id of the project's experiment; make it where it is missing."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+def find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    """Return the id of an experiment; make it where it is missing."""
+    experiment = client.get_experiment_by_name(name)
     if experiment is None:
         tags = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=tags))
+        return str(client.create_experiment(name, artifact_location=artifacts, tags=tags))
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)

@@ -1,5 +1,6 @@
 """What runs hold, gathered from the files of a state: parameters, metrics, data sets, artifacts."""
 
+import math
 import re
 from collections.abc import Mapping
 from io import StringIO
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ruamel.yaml import YAML
 
 from fashion_mnist.data.fashion_mnist import CLASS_NAMES
@@ -39,13 +41,8 @@ def parent_content(state: PipelineState) -> Content:
 
 def child_content(state: PipelineState, name: str) -> Content:
     """Gather the content of one model's run."""
-    history, table = read_history(name), read_predictions(name)
-    measures = [
-        Measure(f"epoch_{column}", float(value), int(epoch))
-        for column in HISTORY
-        if column != "epoch"
-        for epoch, value in zip(history["epoch"], history[column], strict=True)
-    ]
+    table = read_predictions(name)
+    measures = epoch_measures(read_history(name))
     measures += [
         Measure(key, float(value), source=SPLIT_OF.get(key, "test")) for key, value in state.scores[name].items()
     ]
@@ -57,6 +54,17 @@ def child_content(state: PipelineState, name: str) -> Content:
         [(history_of(name), ""), (metrics_of(name), "metrics"), (predictions_of(name), "predictions")],
         {"confusion.csv": confusion_csv(table["label"], table["prediction"])},
     )
+
+
+def epoch_measures(history: Mapping[str, npt.NDArray[Any]]) -> list[Measure]:
+    """Return a training's epochs as metrics, a step for each; none where there is no value, such as of validation."""
+    return [
+        Measure(f"epoch_{column}", float(value), int(epoch))
+        for column in HISTORY
+        if column != "epoch"
+        for epoch, value in zip(history["epoch"], history[column], strict=True)
+        if not math.isnan(value)
+    ]
 
 
 def class_measures(labels: Labels, predictions: Labels, *, confidence: float) -> list[Measure]:

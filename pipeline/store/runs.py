@@ -51,10 +51,20 @@ class Content(NamedTuple):
 def find_runs(store: Store, **tags: str) -> list[Run]:
     """List the runs that carry all these tags, deleted ones excluded, oldest first."""
     query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    runs = store.client.search_runs(
-        [store.experiment_id], query, run_view_type=ViewType.ACTIVE_ONLY, max_results=1000, order_by=["start_time ASC"]
-    )
-    return list(runs)
+    runs: list[Run] = []
+    token: str | None = ""
+    while token is not None:
+        page = store.client.search_runs(
+            [store.experiment_id],
+            query,
+            ViewType.ACTIVE_ONLY,
+            max_results=1000,
+            order_by=["start_time ASC"],
+            page_token=token or None,
+        )
+        runs += page
+        token = page.token or None
+    return runs
 
 
 def keep_finished(store: Store, runs: Sequence[Run]) -> Run | None:
@@ -78,12 +88,18 @@ def start_run(store: Store, *, name: str, tags: Mapping[str, str]) -> str:
     return str(store.client.create_run(store.experiment_id, tags=dict(tags), run_name=name).info.run_id)
 
 
-def log_measures(store: Store, run_id: str, measures: Sequence[Measure]) -> None:
-    """Log metrics of no particular model or data set."""
+def log_measures(
+    store: Store, run_id: str, measures: Sequence[Measure], *, params: Mapping[str, Any] | None = None
+) -> None:
+    """Log metrics of no particular model or data set, and parameters, in one request."""
     now = int(time.time() * 1000)
-    store.client.log_batch(
-        run_id, metrics=[Metric(measure.key, measure.value, now, measure.step) for measure in measures]
-    )
+    metrics = [Metric(measure.key, measure.value, now, measure.step) for measure in measures]
+    store.client.log_batch(run_id, metrics=metrics, params=as_params(params or {}))
+
+
+def as_params(values: Mapping[str, Any]) -> list[Param]:
+    """Return parameters as MLflow takes them."""
+    return [Param(key, str(value)) for key, value in values.items()]
 
 
 def close_run(store: Store, run_id: str, status: str) -> None:
@@ -119,8 +135,7 @@ def fill_run(store: Store, run_id: str, content: Content, *, model_id: str | Non
                 run_id=run_id,
             )
         )
-    params = [Param(key, str(value)) for key, value in content.params.items()]
-    client.log_batch(run_id, metrics=metrics, params=params)
+    client.log_batch(run_id, metrics=metrics, params=as_params(content.params))
     with tempfile.TemporaryDirectory() as scratch:
         for name, text in content.texts.items():
             (Path(scratch) / name).write_text(text)

@@ -51,6 +51,8 @@ def make_workspace(folder: Path, changes: Mapping[str, Any], *, params: Path = P
     settings = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
     (folder / ".dvc" / "config").write_text(settings)
     change_params(folder / PARAMS, changes)
+    (folder / STUDY).parent.mkdir()
+    (folder / STUDY).write_text("{}\n")
 
 
 def change_params(path: Path, changes: Mapping[str, Any]) -> None:

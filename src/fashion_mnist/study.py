@@ -30,8 +30,7 @@ class Trial(NamedTuple):
     @property
     def name(self) -> str:
         """What the trial is called in messages."""
-        units = f", {units_of(self.params)} units" if self.kind == "sweep" else ""
-        return f"{self.kind} of {self.model}{units}, seed {self.params.seed}"
+        return name_trial(self.kind, self.model, units_of(self.params), self.params.seed)
 
     @property
     def is_scored_on_test(self) -> bool:
@@ -81,6 +80,12 @@ def units_of(params: TrainingParams) -> int | None:
     return units
 
 
+def name_trial(kind: Kind, model: str, units: int | None, seed: int) -> str:
+    """Name a training, such as "cnn replicate, seed 3" or "dense sweep, 512 units, seed 2"."""
+    size = f", {units} units" if kind == "sweep" else ""
+    return f"{model} {kind.replace('_', ' ')}{size}, seed {seed}"
+
+
 class TrialRecord(NamedTuple):
     """What a study records of one trial.
 
@@ -94,6 +99,11 @@ class TrialRecord(NamedTuple):
     seed: int
     cut: int | None
     history: Mapping[str, npt.NDArray[Any]]
+
+    @property
+    def name(self) -> str:
+        """What the trial is called in the run store, as in messages."""
+        return name_trial(self.kind, self.model, self.units, self.seed)
 
 
 class Study(NamedTuple):

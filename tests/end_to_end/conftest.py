@@ -20,9 +20,16 @@ import requests
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from fashion_mnist.parsing import parse_params
+from fashion_mnist.study import Study
+from pipeline.runtime.formats import parse_yaml, read_csv, read_json
+from pipeline.runtime.paths import DATA, PARAMS, predictions_of
+from pipeline.runtime.study_tables import SPLITS
+from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import EXPERIMENT, MlflowClient
 from pipeline.store.runs import PARENT
 from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace, run_dvc
+from tests.small_study import small_study, write_files
 
 SMALL = SYNTHETIC | {
     "download.synthetic.train_images": 600,
@@ -101,6 +108,17 @@ def copy_workspace(source: Path, target: Path, *, store: bool = False) -> Path:
     return target
 
 
+def add_study(workspace: Path, *, seeds: int = 2) -> Study:
+    """Write a small study of a workspace's data and parameters beside its results: 8 trainings for each seed."""
+    params = parse_params(parse_yaml((workspace / PARAMS).read_bytes(), name="params.yaml"), source="params.yaml")
+    data = read_json(workspace / DATA)
+    digests = {f"{split} {part}": data[split][f"{part}_sha256"] for split in SPLITS for part in ("images", "labels")}
+    labels = read_csv(workspace / predictions_of("dense"), columns=PREDICTIONS)["label"]
+    study = small_study(params, labels, seeds=seeds, units=(16,), epochs=3, data=digests)
+    write_files(study, workspace)
+    return study
+
+
 def stages_in(output: str) -> list[str]:
     """List the stages that DVC says it ran."""
     return re.findall(r"^Running stage '(.*)'", output, re.MULTILINE)
@@ -171,9 +189,9 @@ def read_store(tmp_path: Path) -> Callable[[Path], MlflowClient]:
     return read
 
 
-def runs_of(client: MlflowClient) -> list[Any]:
-    """List all runs that are not deleted, by name."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+def runs_of(client: MlflowClient, name: str = EXPERIMENT) -> list[Any]:
+    """List all runs of an experiment that are not deleted, by name."""
+    experiment = client.get_experiment_by_name(name)
     assert experiment is not None
     return sorted(client.search_runs([experiment.experiment_id]), key=lambda run: str(run.info.run_name))
 

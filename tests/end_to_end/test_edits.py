@@ -100,7 +100,7 @@ VALUES = {
     "evaluate.robustness.seed": 4,
     "report.language": "ru",
     "gate.margin": 0.02,
-    "study.replicates.dense": 3,
+    "study.threads": 2,
 }
 
 

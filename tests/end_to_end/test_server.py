@@ -15,8 +15,17 @@ from typing import Any
 import pytest
 import requests
 
-from pipeline.store.connection import MlflowClient
-from tests.end_to_end.conftest import describe_store, environment_of, free_port, run_module, running
+from pipeline.store.connection import STUDY_EXPERIMENT, MlflowClient
+from pipeline.store.runs import PARENT
+from tests.end_to_end.conftest import (
+    add_study,
+    describe_store,
+    environment_of,
+    free_port,
+    run_module,
+    running,
+    runs_of,
+)
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 # What a training shows of itself, without the training.
@@ -163,6 +172,25 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
         ).json()["registered_model"]
         assert {entry["alias"] for entry in model["aliases"]} == {"champion", "challenger"}
         assert describe_store(MlflowClient(address)) == describe_store(read_store(tracked))
+        check_study(clone, address)
+
+
+def check_study(workspace: Path, address: str) -> None:
+    """A study is mirrored by the next `track`, every training once, without a line for each."""
+    study = add_study(workspace, seeds=1)
+    for _ in range(2):
+        done = run_module("track", folder=workspace, MLFLOW_TRACKING_URI=address)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 2
+    client = MlflowClient(address)
+    runs = {run.info.run_name: run for run in runs_of(client, STUDY_EXPERIMENT)}
+    (parent,) = (run for name, run in runs.items() if name.startswith("study "))
+    assert len(runs_of(client, STUDY_EXPERIMENT)) == len(runs) == 1 + len(study.trials)
+    trial = runs["dense replicate, seed 1"]
+    assert trial.data.metrics["accuracy"] == study.accuracies("replicate", "dense")[0]
+    assert trial.data.tags[PARENT] == parent.info.run_id
+    assert [point.step for point in client.get_metric_history(trial.info.run_id, "epoch_val_loss")] == [1, 2, 3]
+    assert client.download_artifacts(parent.info.run_id, "reports/study/trials.csv", str(workspace))
 
 
 def wait_until_healthy(address: str) -> None:

@@ -11,20 +11,38 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 
-from pipeline.store.connection import MlflowClient
+from pipeline.store.connection import STUDY_EXPERIMENT, MlflowClient
 from pipeline.tools.demo import PROJECT
-from tests.end_to_end.conftest import environment_of, free_port, running, runs_of
+from tests.end_to_end.conftest import (
+    add_study,
+    copy_workspace,
+    environment_of,
+    free_port,
+    run_module,
+    running,
+    runs_of,
+)
 
 PATIENCE_SECONDS = 90
 
 
 @pytest.fixture(scope="module")
-def pages(tracked: Path) -> Iterator[str]:
+def workspace(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a study, both in the store."""
+    folder = copy_workspace(tracked, tmp_path_factory.mktemp("pages") / "clone")
+    add_study(folder)
+    done = run_module("track", folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(workspace: Path) -> Iterator[str]:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", "sqlite:///tracking/mlflow.db"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    with running(command, folder=tracked, ready=f"{address}/health", environment=environment_of(tracked)):
+    with running(command, folder=workspace, ready=f"{address}/health", environment=environment_of(workspace)):
         yield address
 
 
@@ -68,13 +86,13 @@ def curves(browser: webdriver.Chrome, metric: str) -> list[list[float]]:
 
 
 def test_runs_their_accuracies_a_curve_the_artifacts_and_the_champion_are_seen(
-    tracked: Path, pages: str, browser: webdriver.Chrome
+    workspace: Path, pages: str, browser: webdriver.Chrome
 ) -> None:
-    client = MlflowClient(f"sqlite:///{tracked / 'tracking/mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{workspace / 'tracking/mlflow.db'}")
     cnn, dense, _ = runs_of(client)
     runs = f"{pages}/#/experiments/{cnn.info.experiment_id}/runs"
     accuracies = [
-        json.loads((tracked / f"reports/metrics/{name}.json").read_text())["accuracy"] for name in ("cnn", "dense")
+        json.loads((workspace / f"reports/metrics/{name}.json").read_text())["accuracy"] for name in ("cnn", "dense")
     ]
 
     # Sorted by a metric, runs stand beside each other, where MLflow otherwise folds nested ones into their parent.
@@ -94,3 +112,32 @@ def test_runs_their_accuracies_a_curve_the_artifacts_and_the_champion_are_seen(
 
     browser.get(f"{pages}/#/models/fashion-mnist")
     wait_for(browser, shows(browser, "Version 1", "Version 2", "champion", "challenger", "promoted: "), "model")
+
+
+def run_names(browser: webdriver.Chrome) -> list[str]:
+    """Return the names of the runs in the table, from top to bottom."""
+    script = """
+        return [...document.querySelectorAll('a[href*="/runs/"]')]
+            .map(link => [link.getBoundingClientRect().top, link.innerText.trim()])
+            .filter(([top, name]) => name).sort(([a], [b]) => a - b).map(([top, name]) => name)"""
+    found: list[str] = browser.execute_script(script)
+    return found
+
+
+def test_study_is_one_line_that_opens_into_its_trainings(
+    workspace: Path, pages: str, browser: webdriver.Chrome
+) -> None:
+    client = MlflowClient(f"sqlite:///{workspace / 'tracking/mlflow.db'}")
+    *trials, parent = runs_of(client, STUDY_EXPERIMENT)
+    name = parent.info.run_name
+    browser.get(f"{pages}/#/experiments/{parent.info.experiment_id}/runs")
+    wait_for(browser, lambda: run_names(browser) == [name], "study")
+
+    browser.find_element(By.CSS_SELECTOR, "[role='gridcell'] button").click()
+    first = [name, "cnn replicate, seed 1", "cnn replicate, seed 2", "dense replicate, seed 1"]
+    wait_for(browser, lambda: run_names(browser)[:4] == first, "study-trainings")
+    assert len(trials) == 16
+
+    browser.get(f"{pages}/#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}")
+    mean = parent.data.metrics["replicate_cnn_accuracy_mean"]
+    wait_for(browser, shows(browser, name, "replicate_cnn_accuracy_mean", f"{100 * mean:.2f} %"), "study-parent")

@@ -1,6 +1,11 @@
 """Claims about the description of a run."""
 
-from fashion_mnist.report.run_description import describe_state
+import numpy as np
+
+from fashion_mnist.parsing import parse_params
+from fashion_mnist.report.run_description import describe_state, describe_study
+from tests.small_study import small_study
+from tests.unit.report.evidence import FROZEN
 
 
 def test_table_has_a_column_for_each_model_and_the_paired_difference() -> None:
@@ -13,3 +18,18 @@ def test_table_has_a_column_for_each_model_and_the_paired_difference() -> None:
     assert "| test accuracy | 87.65 % | 87.65 % |" in text
     assert "| parameters | 101,770 | 101,770 |" in text
     assert "+4.00 points, interval +3.00 to +5.00; McNemar's exact p = 1e-09" in text
+
+
+def test_study_has_a_row_for_each_kind_of_training_and_model() -> None:
+    study = small_study(
+        parse_params(FROZEN, source="tests/params.yaml"), np.zeros(1000, np.uint8), seeds=2, units=(16,)
+    )
+    text = describe_study(study)
+    assert "16 trainings on fashion_mnist" in text
+    values = 100 * study.accuracies("article", "cnn")
+    cells = f"| 2 | {values.mean():.2f} % | {values.min():.2f} % | {values.max():.2f} % |"
+    assert text.count(cells) == 1
+    assert [line.split(",")[0] for line in text.splitlines() if "trained as in" in line] == ["| cnn", "| dense"]
+    assert "4 of these trainings" in text
+    without = study._replace(trials=[trial for trial in study.trials if trial.kind != "sweep"])
+    assert "units" not in describe_study(without)

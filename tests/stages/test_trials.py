@@ -1,0 +1,143 @@
+"""How trials are spread over workers, with tasks that fail on purpose; the real ones: end_to_end/test_study.py."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client, get_worker
+
+from fashion_mnist.errors import ClusterError
+from fashion_mnist.networks.dense import Params
+from fashion_mnist.study import Trial
+from pipeline.trials import cluster, worker
+from pipeline.trials.cluster import Failure, Outcome, open_cluster, run_trials
+from pipeline.trials.fingerprint import Fingerprint
+from pipeline.trials.progress import Progress
+from pipeline.trials.results import StoredResult
+from tests.unit.small_networks import SMALL
+
+FINGERPRINT = Fingerprint({"code.py": "1"}, {"train images": "2"})
+Answer = dict[str, Any]
+
+
+def trials(count: int, **changed: Any) -> dict[str, Trial]:
+    """Make trials by their seed as the key."""
+    return {
+        str(seed): Trial("replicate", "dense", Params(network="dense", units=2, **SMALL | {"seed": seed} | changed))
+        for seed in range(1, count + 1)
+    }
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """An embedded cluster whose workers have what the driver has."""
+    monkeypatch.setattr(cluster, "find_difference", lambda _: None)
+    with open_cluster(threads=1) as opened:
+        yield opened
+
+
+def run(client: Client, task: Callable[..., Answer], count: int) -> tuple[list[Outcome], list[Failure], list[str]]:
+    """Run trials with a task; returns the outcomes, the failures and what was said."""
+    outcomes: list[Outcome] = []
+    said: list[str] = []
+    failures = run_trials(client, trials(count), FINGERPRINT, on_outcome=outcomes.append, say=said.append, task=task)
+    return outcomes, failures, said
+
+
+def succeed(trial: Answer, expected: Answer) -> Answer:
+    return {"result": [trial["params"]["seed"], expected["code"]["code.py"]], "seconds": 1.0}
+
+
+def test_every_trial_is_sent_once_with_the_fingerprint(client: Client) -> None:
+    outcomes, failures, said = run(client, succeed, 9)
+    assert sorted(outcome.result for outcome in outcomes) == [[seed, "1"] for seed in range(1, 10)]
+    assert (failures, said) == ([], [])
+
+
+def test_as_many_run_at_a_time_as_the_cores_allow() -> None:
+    cores = len(os.sched_getaffinity(0))
+    with open_cluster(threads=1) as opened:
+        assert sum(opened.nthreads().values()) == cores
+    with open_cluster(threads=2 * cores) as opened:
+        assert sum(opened.nthreads().values()) == 1
+
+
+def test_trial_that_fails_now_and_then_is_tried_again(client: Client, tmp_path: Path) -> None:
+    def fail_twice(trial: Answer, expected: Answer) -> Answer:
+        tried = tmp_path / str(trial["params"]["seed"])
+        tried.mkdir(exist_ok=True)
+        (tried / str(len(list(tried.iterdir())))).touch()
+        return {"failed": "no luck"} if len(list(tried.iterdir())) < 3 else succeed(trial, expected)
+
+    outcomes, failures, _ = run(client, fail_twice, 3)
+    assert len(outcomes) == 3
+    assert failures == []
+
+
+def test_trial_that_always_fails_is_named_with_its_reason_and_the_others_are_kept(client: Client) -> None:
+    def fail_one(trial: Answer, expected: Answer) -> Answer:
+        if trial["params"]["seed"] == 2:
+            raise MemoryError("out of memory")
+        return succeed(trial, expected)
+
+    outcomes, failures, _ = run(client, fail_one, 4)
+    assert sorted(outcome.result[0] for outcome in outcomes) == [1, 3, 4]  # type: ignore[index]
+    assert [(failure.trial.params.seed, failure.reason) for failure in failures] == [(2, "out of memory")]
+
+
+def test_worker_whose_code_changes_gets_no_more_trials(client: Client) -> None:
+    def refuse(_trial: Answer, _expected: Answer) -> Answer:
+        return {"refused": "code.py differs", "worker": get_worker().address}
+
+    with pytest.raises(ClusterError, match=r"code\.py differs"):
+        run(client, refuse, 2)
+
+
+def test_worker_with_other_code_is_refused_before_it_gets_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "find_difference", lambda _: "loop.py differs")
+    with open_cluster(threads=1) as opened, pytest.raises(ClusterError, match=r"loop\.py differs"):
+        run(opened, succeed, 2)
+
+
+@pytest.mark.parametrize(
+    ("part", "found", "named"),
+    [
+        ("code", {"code.py": "1"}, None),
+        ("code", {"code.py": "other"}, "code.py"),
+        ("code", {}, "code.py"),
+        ("code", {"code.py": "1", "network.py": "3"}, "network.py"),
+        ("data", {"train images": "other"}, "train images"),
+    ],
+)
+def test_what_differs_on_a_worker_is_named(
+    monkeypatch: pytest.MonkeyPatch, part: str, found: dict[str, str], named: str | None
+) -> None:
+    monkeypatch.setattr(worker, "take_fingerprint", lambda: FINGERPRINT._replace(**{part: found}))
+    difference = worker.find_difference(FINGERPRINT._asdict())
+    assert (difference is None) == (named is None)
+    assert named is None or named in str(difference)
+
+
+def result(seconds: float, val_accuracy: float) -> StoredResult:
+    return StoredResult([[1, 0.5, 0.8, 0.5, val_accuracy]], None, seconds)
+
+
+def test_time_left_follows_from_trials_of_the_same_network() -> None:
+    planned = trials(4, epochs=5)
+    progress = Progress(planned, {"1": result(10, 0.8)})
+    assert progress.seconds_left() == pytest.approx(30)
+    progress.add("2", result(20, 0.9))
+    assert progress.seconds_left() == pytest.approx(30)
+    assert "0:00:15" in progress.describe(slots=2)
+
+
+def test_progress_names_the_best_model_on_validation() -> None:
+    progress = Progress(trials(3), {"1": result(1, 0.8), "2": result(1, 0.91)})
+    progress.add("3", result(1, 0.7))
+    assert "dense 91.00 %" in progress.describe(slots=1)
+
+
+def test_progress_knows_nothing_before_the_first_trial() -> None:
+    assert "best" not in Progress(trials(2), {}).describe(slots=1)
