@@ -57,8 +57,9 @@ check: $(VENV)/dev ## format, lint and types
 	ruff format --check .
 	ruff check .
 	mypy
-	zizmor --offline --quiet .github
+	zizmor --offline --quiet --persona auditor .github
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
 	python -m pipeline.tools.demo
