@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+REMOTES := .venv-remotes
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # DVC's default lies where every user of the machine can write.
@@ -49,15 +50,16 @@ rollback: $(VENV)/run ## make the previous champion the served model again
 gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default: where this branch left main
 	python -m pipeline.tools.gate $(if $(BASELINE),--baseline $(BASELINE))
 
-test: $(VENV)/dev ## run the tests, also whether the locks fit pyproject.toml; no network
+test: $(VENV)/dev $(REMOTES)/ready ## run the tests, also whether the locks fit pyproject.toml; no network
 	pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/dev ## format, lint and types
 	ruff format --check .
 	ruff check .
 	mypy
-	zizmor --offline --quiet .github
+	zizmor --offline --quiet --persona auditor .github
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
 	python -m pipeline.tools.demo
@@ -77,6 +79,8 @@ lock: $(VENV)/uv ## resolve the environment anew from pyproject.toml
 	printf '%s\n' $(COMPUTES) | $(BIN)/uv pip compile $(COMPILE) $(IDLE:%=--no-emit-package %) \
 		--output-file requirements/compute.txt -c requirements/run.txt -
 	$(BIN)/uv pip compile $(COMPILE) --output-file requirements/dev.txt --extra dev -c requirements/run.txt pyproject.toml
+	printf '%s\n' "dvc[s3,ssh]==$$(sed -n 's/^dvc==\([0-9.]*\).*/\1/p' requirements/run.txt)" 'moto[server]' | \
+		$(BIN)/uv pip compile $(COMPILE) --output-file requirements/remotes.txt -
 	echo 'uv' | $(BIN)/uv pip compile $(COMPILE) --output-file requirements/uv.txt -
 
 # What computes the arrays and writes their numbers: a new version of these, or of what they need, trains anew.
@@ -89,7 +93,7 @@ COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest --ge
 	--no-emit-index-url --custom-compile-command "make lock"
 
 clean: ## remove the environment and scratch folders; data, models and DVC's cache stay
-	rm -rf $(VENV) .demo .bench .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) $(REMOTES) .demo .bench .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
 
 # uv only makes it faster: `pip install --require-hashes -r requirements/run.txt` does the same.
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
@@ -110,6 +114,13 @@ $(VENV)/run: $(VENV)/uv requirements/run.txt pyproject.toml
 
 $(VENV)/dev: $(VENV)/run requirements/dev.txt
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# DVC with its plug-ins for SSH and S3, in an environment of its own: S3's needs an older python-dateutil than pandas
+# and TensorFlow are locked with. It holds moto too, the tests' S3 server.
+$(REMOTES)/ready: $(VENV)/uv requirements/remotes.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(REMOTES)
+	@$(BIN)/uv pip install --quiet --python $(REMOTES)/bin/python --require-hashes -r requirements/remotes.txt
 	@touch $@
 
 # PyTorch serves the benchmark alone, hence no lock holds it.

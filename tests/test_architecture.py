@@ -326,6 +326,12 @@ def test_locks_agree_on_versions(part: str, whole: str) -> None:
     assert parts.items() <= wholes.items(), f"{part} and {whole} differ: run `make lock`"
 
 
+def test_remotes_are_pulled_by_the_same_dvc() -> None:
+    remotes = locked("remotes.txt")
+    assert remotes["dvc"][0] == locked("run.txt")["dvc"][0], "remotes.txt: run `make lock`"
+    assert {"dvc-ssh", "dvc-s3", "moto"} <= set(remotes)
+
+
 def test_what_computes_is_in_the_compute_lock() -> None:
     assert {"keras", "numpy", "pandas", "scikit-learn", "scipy", "tensorflow", "h5py"} <= set(locked("compute.txt"))
 

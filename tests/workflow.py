@@ -19,9 +19,9 @@ PROJECT = Path(__file__).parents[1]
 WORKFLOW = PROJECT / ".github/workflows/ci.yml"
 
 
-def jobs() -> dict[str, Any]:
-    """Return the workflow's jobs by name."""
-    found: dict[str, Any] = YAML(typ="safe").load(WORKFLOW)["jobs"]
+def jobs(workflow: Path = WORKFLOW) -> dict[str, Any]:
+    """Return a workflow's jobs by name."""
+    found: dict[str, Any] = YAML(typ="safe").load(workflow)["jobs"]
     return found
 
 

@@ -22,6 +22,7 @@ from mlflow.tracking import MlflowClient
 
 from fashion_mnist.errors import PipelineError
 from pipeline.runtime.paths import store_folder
+from pipeline.store.refusals import describe_refusal, hide_password
 
 # Silence MLflow's messages about creating its tables.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -65,8 +66,10 @@ def open_store(experiment: str = EXPERIMENT, *, exclusive: bool = True) -> Itera
             yield store
     # SQLite's errors arrive as MlflowException, those of the network partly as OSError.
     except (MlflowException, OSError) as error:
-        where = address or str(folder)
-        reason = " ".join(str(error).split())[:300]
+        where = hide_password(address) or str(folder)
+        if refused := describe_refusal(error):
+            raise TrackingError(f"{where}: {refused}") from error
+        reason = hide_password(" ".join(str(error).split()))[:300]
         raise TrackingError(
             f"{where}: the run store failed ({reason}); expected one that answers. Models and reports are safe. "
             "Repair the store and run `dvc repro` again"

@@ -5,7 +5,9 @@ import json
 import re
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -13,6 +15,13 @@ from fashion_mnist.errors import DataError
 
 # What Keras raises, by where an archive is damaged.
 UNLOADABLE = (AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile)
+
+# What a network's archive holds, and by how much unpacking it may grow: Keras packs without compression.
+CONFIG = "config.json"
+PARTS = (CONFIG, "metadata.json", "model.weights.h5")
+MOST_GROWTH = 10
+# How a pickle begins, of any protocol since 2.
+PICKLE = b"\x80"
 
 # The earliest date that a zip archive can carry.
 NO_DATE = (1980, 1, 1, 0, 0, 0)
@@ -29,10 +38,9 @@ def to_archive(model: keras.Model) -> bytes:
 def from_archive(archive: bytes, *, name: str) -> keras.Model:
     """Load a network from the bytes of a .keras file, refusing code in it.
 
-    name: what an error calls the file. Raises DataError if it is damaged or holds code.
+    name: what an error calls the file. Raises DataError if it is damaged, holds code or more than a network.
     """
-    if not zipfile.is_zipfile(io.BytesIO(archive)):
-        raise DataError(f"{name}: is not a zip archive; expected a .keras file. Train again.")
+    refuse_foreign(archive, name=name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(archive)
@@ -41,6 +49,49 @@ def from_archive(archive: bytes, *, name: str) -> keras.Model:
         except UNLOADABLE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise DataError(f"{name}: does not load ({reason}); expected a .keras file. Train again.") from error
+
+
+def refuse_foreign(archive: bytes, *, name: str) -> None:
+    """Raise DataError for an archive that no network of Keras's own layers is saved as, before anything of it is used.
+
+    That is a pickle, a file beside the three parts or a part twice, a zip bomb, and code in the configuration.
+    """
+    if archive.startswith(PICKLE):
+        raise DataError(f"{name}: is a pickle, which can run code when it is loaded; expected a .keras file")
+    if not zipfile.is_zipfile(io.BytesIO(archive)):
+        raise DataError(f"{name}: is not a zip archive; expected a .keras file. Train again.")
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            entries = opened.infolist()
+            names = [entry.filename for entry in entries]
+            if foreign := [part for part in names if part not in PARTS or names.count(part) > 1]:
+                raise DataError(
+                    f"{name}: holds {foreign[0]!r}{' twice' if foreign[0] in PARTS else ''}; expected "
+                    f"{', '.join(PARTS)} and nothing else"
+                )
+            unpacked = sum(entry.file_size for entry in entries)
+            if unpacked > MOST_GROWTH * len(archive):
+                raise DataError(
+                    f"{name}: unpacks from {len(archive):,} bytes to {unpacked:,}, a zip bomb; expected at most "
+                    f"{MOST_GROWTH} times its size"
+                )
+            code = next(_foreign_objects(json.loads(opened.read(CONFIG))), None)
+    except UNLOADABLE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"{name}: does not load ({reason}); expected a .keras file. Train again.") from error
+    if code:
+        raise DataError(f"{name}: {CONFIG} names {code}, which is code; expected Keras's own layers alone")
+
+
+def _foreign_objects(config: Any) -> Iterator[str]:
+    """List what a configuration names that runs code of its own: Lambda layers, and all that is not Keras's."""
+    if isinstance(config, dict) and isinstance(config.get("class_name"), str):
+        module, found = config.get("module"), config["class_name"]
+        own = module is None or (isinstance(module, str) and module.split(".")[0] == "keras")
+        if not own or "lambda" in found.lower() or found == "function":
+            yield f"{module}.{found}" if module else found
+    for value in config if isinstance(config, list) else config.values() if isinstance(config, dict) else ():
+        yield from _foreign_objects(value)
 
 
 def canonical_archive(archive: bytes) -> bytes:

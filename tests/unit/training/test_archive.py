@@ -2,6 +2,10 @@
 
 import io
 import json
+import pickle
+import re
+import tracemalloc
+import warnings
 import zipfile
 from collections.abc import Callable
 
@@ -109,5 +113,91 @@ def test_damaged_archive_is_refused_in_one_line(damage: Callable[[bytes], bytes]
 
 def test_code_in_an_archive_is_refused() -> None:
     model = keras.Sequential([keras.layers.Input((28, 28, 1)), keras.layers.Lambda(lambda pixels: pixels)])
-    with pytest.raises(DataError, match="`Lambda` layer"):
+    with pytest.raises(DataError, match=r"^lambda\.keras: config\.json names keras\.layers\.Lambda, which is code"):
         from_archive(to_archive(model), name="lambda.keras")
+
+
+def with_entry(archive: bytes, entry: zipfile.ZipInfo | str, content: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
+    """Add a file to an archive."""
+    target = io.BytesIO(archive)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that a name is there already is the point
+        with zipfile.ZipFile(target, "a") as opened:
+            opened.writestr(entry, content, compress_type=method)
+    return target.getvalue()
+
+
+def naming(archive: bytes, **layer: object) -> bytes:
+    """Add a layer to an archive's configuration."""
+    config = json.loads(unzipped(archive)[CONFIG])
+    config["config"]["layers"].append(layer)
+    return with_part(archive, CONFIG, json.dumps(config).encode())
+
+
+def link() -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo("weights")
+    entry.create_system, entry.external_attr = 3, 0o120777 << 16
+    return entry
+
+
+def compressed(archive: bytes, name: str, content: bytes) -> bytes:
+    """Put a file into an archive, compressed."""
+    return with_entry(with_part(archive, name, None), name, content, zipfile.ZIP_DEFLATED)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(lambda _: pickle.dumps({"weights": [1.0]}), "is a pickle", id="pickle"),
+        pytest.param(lambda _: pickle.dumps([1.0], protocol=0), "is not a zip archive", id="old pickle"),
+        pytest.param(lambda archive: with_entry(archive, "../evil.py", b"1"), "holds '../evil.py'", id="path outside"),
+        pytest.param(lambda archive: with_entry(archive, "/srv/evil", b"1"), "holds '/srv/evil'", id="absolute path"),
+        pytest.param(lambda archive: with_entry(archive, link(), b"/etc/passwd"), "holds 'weights'", id="link"),
+        pytest.param(lambda archive: with_entry(archive, "assets/run.py", b"1"), "holds 'assets/run.py'", id="asset"),
+        pytest.param(
+            lambda archive: with_entry(archive, CONFIG, b"{}"), "holds 'config.json' twice", id="two configurations"
+        ),
+        pytest.param(lambda archive: compressed(archive, WEIGHTS, bytes(1 << 27)), "a zip bomb", id="bomb"),
+        pytest.param(
+            lambda archive: with_part(archive, CONFIG, b"[" * (1 << 20)), "does not load", id="endless configuration"
+        ),
+        pytest.param(
+            lambda archive: naming(archive, module="os", class_name="system", config={}), "os.system", id="a command"
+        ),
+        pytest.param(
+            lambda archive: naming(archive, module="keras_hub.layers", class_name="Cache", config={}),
+            "keras_hub.layers.Cache",
+            id="another package",
+        ),
+        pytest.param(
+            lambda archive: naming(archive, class_name="__lambda__", config={}),
+            "__lambda__",
+            id="lambda",
+        ),
+        pytest.param(
+            lambda archive: naming(archive, module="builtins", class_name="function", config="eval"),
+            "builtins.function",
+            id="function",
+        ),
+    ],
+)
+def test_what_is_no_network_is_refused_by_name_before_keras_sees_it(
+    change: Callable[[bytes], bytes], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = change(to_archive(small_dense()))
+    monkeypatch.setattr(keras.models, "load_model", lambda *_, **__: pytest.fail("Keras was asked"))
+    with pytest.raises(DataError, match=rf"^other\.keras: .*{re.escape(said)}.*; expected ") as refusal:
+        from_archive(foreign, name="other.keras")
+    assert "\n" not in str(refusal.value)
+
+
+def test_bomb_is_refused_without_being_unpacked() -> None:
+    bomb = compressed(to_archive(small_dense()), WEIGHTS, bytes(1 << 27))
+    assert len(bomb) < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="zip bomb"):
+            from_archive(bomb, name="bomb.keras")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,65 @@
+"""Look up the locked packages among known vulnerabilities: python -m tests.audit. Needs a network.
+
+Fails on each that requirements/exceptions.toml does not except, with a reason and a last day:
+
+    [[exception]]
+    id = "GHSA-xxxx-xxxx-xxxx"
+    reason = "only the Windows installer is concerned"
+    until = 2027-01-31
+"""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).parents[1] / "requirements"
+# dev.txt holds run.txt and compute.txt.
+LOCKS = tuple(REQUIREMENTS / name for name in ("dev.txt", "remotes.txt", "uv.txt"))
+EXCEPTIONS = REQUIREMENTS / "exceptions.toml"
+
+
+def main(options: Sequence[str] = (), *, locks: Sequence[Path] = LOCKS, exceptions: Path = EXCEPTIONS) -> int:
+    """Audit the locks; returns 1 if one holds a vulnerability without a valid exception, or an exception is wrong.
+
+    options: given to pip-audit as they are.
+    """
+    try:
+        excepted = read_exceptions(exceptions.read_text(), today=datetime.now(UTC).date())
+    except ValueError as error:
+        print(f"error: {exceptions.name}: {error}", file=sys.stderr)
+        return 1
+    ignored = [argument for name in excepted for argument in ("--ignore-vuln", name)]
+    failed = []
+    for lock in locks:
+        print(f"--- {lock.name}", flush=True)
+        command = [sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--require-hashes", "--disable-pip"]
+        command += ["--progress-spinner", "off", *ignored, *options]
+        if subprocess.run(command, check=False).returncode:
+            failed.append(lock.name)
+    if failed:
+        print(
+            f"error: {', '.join(failed)}: a known vulnerability, or no answer; expected neither. Run `make lock` for "
+            f"newer versions, or write an exception with its reason into {exceptions.name}",
+            file=sys.stderr,
+        )
+    return int(bool(failed))
+
+
+def read_exceptions(text: str, *, today: date) -> list[str]:
+    """Return the ids that are excepted. Raises ValueError for one without a reason or after its last day."""
+    found = []
+    for entry in tomllib.loads(text).get("exception", []):
+        name, reason, until = entry.get("id"), entry.get("reason"), entry.get("until")
+        if set(entry) != {"id", "reason", "until"} or not str(reason).strip() or not isinstance(until, date):
+            raise ValueError(f"{name} has {', '.join(entry)}; expected an id, a reason and a day until when it holds")
+        if until < today:
+            raise ValueError(f"{name} ended on {until}; expected a later day. Is there a newer version by now?")
+        found.append(str(name))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
