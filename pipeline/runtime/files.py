@@ -1,7 +1,7 @@
 """Read and write files: every write is atomic, every failure one line that names the file.
 
 A file is written beside its target and then moved over it, so a reader sees the old content or the new, never half of
-it, and an interrupted stage leaves nothing behind.
+it. An interrupted stage leaves nothing behind. What a killed one left is deleted when the file is written again.
 """
 
 import hashlib
@@ -9,8 +9,11 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 from fashion_mnist.errors import ArtifactError
 
@@ -24,6 +27,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         try:
             with temporary.open("wb") as file:
                 yield file
@@ -38,6 +42,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         ) from error
 
 
+def _remove_leftovers(path: Path) -> None:
+    """Delete what killed processes left beside a file that they were writing."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        process = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            left.unlink(missing_ok=True)
+
+
 def write_bytes(content: bytes, path: Path) -> None:
     """Write bytes atomically."""
     with atomic_write(path) as file:
@@ -50,9 +62,10 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file."""
-    return hashlib.sha256(read_bytes(path)).hexdigest()
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the digest of a file. Raises ArtifactError when it cannot be read."""
+    with reading(str(path)), path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 @contextmanager

@@ -18,12 +18,14 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from fashion_mnist.errors import PipelineError
+from fashion_mnist.errors import PipelineError, innermost
 from pipeline.runtime.paths import store_folder
 
 # Silence MLflow's messages about creating its tables.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
+# A store that fails is said in one line; SQLAlchemy would add the traceback of its clean-up.
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 EXPERIMENT = "fashion-mnist"
 SERVER = "MLFLOW_TRACKING_URI"
@@ -62,10 +64,9 @@ def open_store(*, exclusive: bool = True) -> Iterator[Store]:
     # SQLite's errors arrive as MlflowException, those of the network partly as OSError.
     except (MlflowException, OSError) as error:
         where = address or str(folder)
-        reason = " ".join(str(error).split())[:300]
         raise TrackingError(
-            f"{where}: the run store failed ({reason}); expected one that answers. Models and reports are safe. "
-            "Repair the store and run `dvc repro` again"
+            f"{where}: the run store failed ({innermost(error)[:200]}); expected one that answers and has room. Models "
+            "and reports are safe. Run again when it does"
         ) from error
 
 
