@@ -1,0 +1,112 @@
+"""Disturb every case at many points and say what came of it: python -m tests.faults [--points N] [--table FILE].
+
+Each verdict is a line of .faults/verdicts-WORKER.jsonl, so a run that is stopped goes on where it was. Two workers run
+side by side. Exit code 1 if something was lost, half-written or badly said.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.tools.demo import PROJECT
+from tests.faults.calls import Point, available
+from tests.faults.cases import CASES, Case
+from tests.faults.judge import KILL, Reference, Verdict, disturb, take_reference
+from tests.faults.table import write_table
+from tests.faults.workspaces import make_base
+
+SCRATCH = PROJECT / ".faults"
+# In memory where that is possible, which is faster; kills and failing calls are the same there.
+WORKSPACES = Path("/dev/shm") / f"faults-{PROJECT.name}" if Path("/dev/shm").is_dir() else SCRATCH  # noqa: S108
+ERRORS = ("ENOSPC", "EIO", "EROFS")
+WORKERS = 2
+# Imported before a point is run, so that a child need not.
+PRELOADED = ("download", "normalize", "report", "track", "tools.rollback", "tools.study")
+# How many kills of a case at most, and failures of each kind; where a point takes long, fewer.
+MOST = {"track": (160, 50), "rollback": (60, 25), "evaluate": (16, 4), "study, one trial": (12, 3)}
+MOST |= dict.fromkeys(("train@dense", "train@cnn"), (14, 4))
+ALL = (10**6, 10**6)
+# Every so many points, the repetition is a whole `dvc repro`.
+BY_DVC = 12
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the points of one worker, or start all workers and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--share", type=float, default=1.0, help="of the points, for a quick look")
+    parser.add_argument("--cases", nargs="*", default=[case.name for case in CASES])
+    parser.add_argument("--table", type=Path, help="the page to write the table into")
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if not available():
+        sys.exit("error: strace is missing, or may not trace; on Debian and Ubuntu: apt install strace")
+    SCRATCH.mkdir(exist_ok=True)
+    if options.worker is not None:
+        work(options.worker, options.share, options.cases)
+        return 0
+    arguments = ["--share", str(options.share), "--cases", *options.cases]
+    command = [sys.executable, "-m", "tests.faults", *arguments, "--worker"]
+    workers = [subprocess.Popen([*command, str(number)], cwd=PROJECT) for number in range(WORKERS)]
+    failed = [worker.wait() for worker in workers]
+    verdicts = read_verdicts()
+    text = write_table(verdicts, options.table)
+    sys.stdout.write(text)
+    return int(any(failed) or any(verdict.wrong for verdict in verdicts))
+
+
+def work(worker: int, share: float, names: Sequence[str]) -> None:
+    """Run this worker's part of the points that no verdict is known of yet."""
+    folder = WORKSPACES / f"worker-{worker}"
+    if not (folder / "studied").exists():
+        subprocess.run(["rm", "-rf", str(folder)], check=True)
+        folder.mkdir(parents=True)
+        make_base(folder)
+    for name in PRELOADED:
+        __import__(f"pipeline.{name}")
+    known = {(verdict.case, verdict.fault, verdict.call, verdict.number) for verdict in read_verdicts()}
+    with (SCRATCH / f"verdicts-{worker}.jsonl").open("a") as file:
+        for case in CASES:
+            if case.name not in names:
+                continue
+            reference = take_reference(case, folder)
+            for number, (point, fault) in enumerate(choose(case, reference, share)):
+                if number % WORKERS == worker and (case.name, fault, point.call, point.number) not in known:
+                    by_dvc = fault == KILL and number // WORKERS % BY_DVC == 0
+                    verdict = disturb(case, point, fault, reference, folder, by_dvc=by_dvc)
+                    file.write(json.dumps({"points": len(reference.points), **verdict._asdict()}) + "\n")
+                    file.flush()
+
+
+def choose(case: Case, reference: Reference, share: float) -> Iterator[tuple[Point, str]]:
+    """Choose points evenly: for kills among all, for errors among those calls that can fail so."""
+    kills, failures = (max(2, round(share * min(most, len(reference.points)))) for most in MOST.get(case.name, ALL))
+    yield from ((point, KILL) for point in evenly(reference.points, kills))
+    for error in ERRORS:
+        # A disk that is read-only lets nothing be opened, so nothing is written or synchronized either.
+        able = [
+            point
+            for point in reference.points
+            if error != "EROFS" or point.call not in ("write", "writev", "pwrite64", "sendfile", "fsync", "fdatasync")
+        ]
+        yield from ((point, error) for point in evenly(able, failures))
+
+
+def evenly(points: Sequence[Point], most: int) -> list[Point]:
+    """Take at most so many points, evenly from first to last."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(index * (len(points) - 1) / (most - 1))] for index in range(most)]
+
+
+def read_verdicts() -> list[Verdict]:
+    """Read all verdicts so far."""
+    lines = [line for path in sorted(SCRATCH.glob("verdicts-*.jsonl")) for line in path.read_text().splitlines()]
+    documents = [json.loads(line) for line in lines]
+    return [Verdict(**{key: document[key] for key in Verdict._fields}) for document in documents]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
