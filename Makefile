@@ -26,6 +26,7 @@ help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
 repro: $(VENV)/run ## run the pipeline: only what changed since the last run; then say what it found
+	@python -m pipeline.tools.check
 	dvc repro
 	@python -m pipeline.tools.summary
 	@python -m pipeline.tools.reproduction

@@ -18,6 +18,8 @@ from pipeline.runtime.paths import DVC_LOCK
 
 CACHE = Path(".dvc/cache/files/md5")
 FOLDER = ".dir"
+# What dvc.yaml lets DVC cache, besides data/; git keeps everything else.
+CACHED = (".keras", ".npz")
 
 
 class Output(NamedTuple):
@@ -26,6 +28,11 @@ class Output(NamedTuple):
     stage: str
     path: Path
     md5: str
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether DVC caches it; git keeps the others."""
+        return self.path.is_relative_to("data") or self.path.suffix in CACHED
 
 
 def check_inputs(*paths: Path) -> None:
@@ -76,19 +83,23 @@ def dvc_digest(path: Path) -> str:
 def way_back(output: Output) -> str:
     """Return the command that makes an output what it was: from DVC's cache if it is whole there, else anew."""
     damaged = [name for name, is_whole in cached_objects(output.md5) if not is_whole]
-    if not damaged and (CACHE / output.md5[:2] / output.md5[2:]).is_file():
+    again = f"dvc repro --single-item {output.stage}"
+    if damaged:
+        return f"`rm -f {' '.join(damaged)}; {again} --force`, since its copy in DVC's cache is damaged too"
+    if output.is_cached and object_path(output.md5).is_file():
         return f"`rm -r {output.path}; dvc checkout {output.path}`"
-    again = f"dvc repro --force --single-item {output.stage}"
-    return (
-        f"`rm -f {' '.join(damaged)}; {again}`, since its copy in DVC's cache is damaged too"
-        if damaged
-        else f"`{again}`"
-    )
+    # What git keeps, dvc checkout leaves alone; DVC's run cache may still know it.
+    return f"`rm -r {output.path}; {again}`"
+
+
+def object_path(md5: str) -> Path:
+    """Return where DVC's cache keeps an object."""
+    return CACHE / md5[:2] / md5[2:]
 
 
 def cached_objects(md5: str) -> Iterator[tuple[str, bool]]:
     """List the objects in DVC's cache that an output consists of, and whether each is whole."""
-    path = CACHE / md5[:2] / md5[2:]
+    path = object_path(md5)
     if not path.is_file():
         return
     is_whole = file_digest(path, "md5") == md5.removesuffix(FOLDER)

@@ -19,6 +19,8 @@ def parse_params(document: object, *, source: str) -> Params:
     source: the name that an error carries. Raises ParamsError that names the key, its value and what was expected.
     """
     try:
+        if not document and not isinstance(document, (str, int, float)):
+            raise ParamsError(f"is empty; expected the sections {', '.join(Params.model_fields)}")
         if isinstance(document, Mapping) and isinstance(document.get("train"), Mapping):
             sections = {name: parse_training(name, section) for name, section in document["train"].items()}
             document = {**document, "train": sections}

@@ -1,14 +1,18 @@
 """Disturb every case at many points and say what came of it: python -m tests.faults [--points N] [--table FILE].
 
-Each verdict is a line of .faults/verdicts-WORKER.jsonl, so a run that is stopped goes on where it was. Two workers run
+Each verdict is a line of .faults/verdicts-WORKER.jsonl, so a run that is stopped goes on where it was; as long as the
+code stays the same. Two workers run
 side by side. Exit code 1 if something was lost, half-written or badly said.
 """
 
 import argparse
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from pipeline.tools.demo import PROJECT
@@ -27,6 +31,7 @@ WORKERS = 2
 PRELOADED = ("download", "normalize", "report", "track", "tools.rollback", "tools.study")
 # How many kills of a case at most, and failures of each kind; where a point takes long, fewer.
 MOST = {"track": (160, 50), "rollback": (60, 25), "evaluate": (16, 4), "study, one trial": (12, 3)}
+MOST |= {"dvc repro itself": (60, 0)}
 MOST |= dict.fromkeys(("train@dense", "train@cnn"), (14, 4))
 ALL = (10**6, 10**6)
 # Every so many points, the repetition is a whole `dvc repro`.
@@ -60,10 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def work(worker: int, share: float, names: Sequence[str]) -> None:
     """Run this worker's part of the points that no verdict is known of yet."""
     folder = WORKSPACES / f"worker-{worker}"
-    if not (folder / "studied").exists():
-        subprocess.run(["rm", "-rf", str(folder)], check=True)
+    if not (folder / code_digest()).exists():
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         make_base(folder)
+        (folder / code_digest()).touch()
     for name in PRELOADED:
         __import__(f"pipeline.{name}")
     known = {(verdict.case, verdict.fault, verdict.call, verdict.number) for verdict in read_verdicts()}
@@ -76,13 +82,13 @@ def work(worker: int, share: float, names: Sequence[str]) -> None:
                 if number % WORKERS == worker and (case.name, fault, point.call, point.number) not in known:
                     by_dvc = fault == KILL and number // WORKERS % BY_DVC == 0
                     verdict = disturb(case, point, fault, reference, folder, by_dvc=by_dvc)
-                    file.write(json.dumps({"points": len(reference.points), **verdict._asdict()}) + "\n")
+                    file.write(json.dumps({"code": code_digest(), **verdict._asdict()}) + "\n")
                     file.flush()
 
 
 def choose(case: Case, reference: Reference, share: float) -> Iterator[tuple[Point, str]]:
     """Choose points evenly: for kills among all, for errors among those calls that can fail so."""
-    kills, failures = (max(2, round(share * min(most, len(reference.points)))) for most in MOST.get(case.name, ALL))
+    kills, failures = (round(share * min(most, len(reference.points))) for most in MOST.get(case.name, ALL))
     yield from ((point, KILL) for point in evenly(reference.points, kills))
     for error in ERRORS:
         # A disk that is read-only lets nothing be opened, so nothing is written or synchronized either.
@@ -96,16 +102,27 @@ def choose(case: Case, reference: Reference, share: float) -> Iterator[tuple[Poi
 
 def evenly(points: Sequence[Point], most: int) -> list[Point]:
     """Take at most so many points, evenly from first to last."""
+    if most < 2:
+        return list(points)[:most]
     if len(points) <= most:
         return list(points)
     return [points[round(index * (len(points) - 1) / (most - 1))] for index in range(most)]
 
 
 def read_verdicts() -> list[Verdict]:
-    """Read all verdicts so far."""
+    """Read all verdicts so far that are about the present code."""
     lines = [line for path in sorted(SCRATCH.glob("verdicts-*.jsonl")) for line in path.read_text().splitlines()]
     documents = [json.loads(line) for line in lines]
-    return [Verdict(**{key: document[key] for key in Verdict._fields}) for document in documents]
+    present = [document for document in documents if document["code"] == code_digest()]
+    return [Verdict(**{key: document[key] for key in Verdict._fields}) for document in present]
+
+
+@cache
+def code_digest() -> str:
+    """Return a sha256 of the code that is disturbed."""
+    files = [path for name in ("pipeline", "src/fashion_mnist") for path in sorted((PROJECT / name).rglob("*.py"))]
+    files += [PROJECT / "dvc.yaml", PROJECT / ".dvcignore"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -40,10 +40,19 @@ class Case(NamedTuple):
 
     def run(self, clone: Path, *, log: Path | None = None, options: list[str] | None = None) -> Ended:
         """Run the command in a workspace, under strace if options are given."""
+        if self.module == "dvc":
+            return run_command(
+                [sys.executable, "-m", "dvc", *self.argv], clone, dvc_environment(clone), log=log, options=options
+            )
         if self.forked:
             return run_forked(lambda: run_stage(self.module, self.argv), clone, log=log, options=options)
         command = [sys.executable, "-m", f"pipeline.{self.module}", *self.argv]
         return run_command(command, clone, environment_of(clone), log=log, options=options)
+
+
+def dvc_environment(clone: Path) -> dict[str, str]:
+    """Return the environment that DVC runs in."""
+    return environment_of(clone) | {"DVC_SITE_CACHE_DIR": str(clone / ".dvc/site-cache")}
 
 
 def run_stage(module: str, argv: Sequence[str]) -> None:
@@ -109,6 +118,8 @@ CASES = [
     Case("report", "report", stage="report"),
     Case("track", "track", stage="track", prepare=no_store, store=True),
     Case("rollback", "tools.rollback", prepare=former_champion, store=True),
+    # DVC's own writes: its child, the stage, is not traced.
+    Case("dvc repro itself", "dvc", ["repro", "--force", "--single-item", "normalize"], forked=False),
     Case("study, one trial", "tools.study", forked=False, base="studied", prepare=no_trial),
     Case("study, tables", "tools.study", base="studied"),
 ]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -73,12 +74,23 @@ def disturb(case: Case, point: Point, fault: str, reference: Reference, folder: 
     options = kill_at(point) if fault == KILL else fail_at(point, fault)
     ended = case.run(clone, log=folder / "calls", options=options)
     missed = ended.code == 0 and not ended.hit
-    wrong = [] if missed else judge_files(before, reference.files, snapshot(clone, without=is_trial), fault)
-    if fault != KILL and not missed:
+    # DVC removes a stage's outputs before it runs.
+    wrong = (
+        []
+        if missed or case.module == "dvc"
+        else judge_files(before, reference.files, snapshot(clone, without=is_trial), fault)
+    )
+    if fault != KILL and not missed and case.module != "dvc":
         wrong += judge_message(ended, clone, reference)
-    recovery = "dvc" if by_dvc and case.stage else "command"
+    recovery = "dvc" if (by_dvc and case.stage) or case.module == "dvc" else "command"
     if not rolled_back(case, ended, clone, champion):
-        wrong += repeat(case, clone, by_dvc=recovery == "dvc")
+        problems = repeat(case, clone, by_dvc=recovery == "dvc")
+        if problems and case.module == "dvc":
+            # What `git checkout -- dvc.lock` does in a clone.
+            shutil.copy(folder / case.base / "dvc.lock", clone / "dvc.lock")
+            recovery = f"dvc.lock restored: {problems[0][-200:]}"
+            problems = repeat(case, clone, by_dvc=True)
+        wrong += problems
     wrong += compare(reference, clone, case)
     return Verdict(case.name, fault, *point, missed, ended.code, ended.said[-600:], recovery, wrong)
 

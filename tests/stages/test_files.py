@@ -27,11 +27,7 @@ def test_what_others_are_writing_stays(tmp_path: Path, name: str) -> None:
 
 
 def test_innermost_cause_is_one_line() -> None:
-    try:
-        try:
-            raise ConnectionRefusedError(111, "Connection\n refused")
-        except OSError as error:
-            raise RuntimeError("HTTPConnectionPool(host='127.0.0.1'): Max retries exceeded") from error
-    except RuntimeError as error:
-        assert innermost(error) == "[Errno 111] Connection refused"
+    outer = RuntimeError("HTTPConnectionPool(host='127.0.0.1'): Max retries exceeded")
+    outer.__cause__ = ConnectionRefusedError(111, "Connection\n refused")
+    assert innermost(outer) == "[Errno 111] Connection refused"
     assert innermost(TimeoutError()) == "TimeoutError"

@@ -9,7 +9,7 @@ from pipeline.store.connection import Store
 from pipeline.store.registry import CHAMPION, FORMER, roll_back
 
 
-class Crash(Exception):
+class CrashError(Exception):
     pass
 
 
@@ -38,7 +38,7 @@ class Registry:
     def change(self) -> None:
         self.changes_left -= 1
         if self.changes_left < 0:
-            raise Crash
+            raise CrashError
 
     def state(self) -> tuple[Any, Any]:
         return self.tags, self.aliases
@@ -49,7 +49,7 @@ def test_rollback_that_crashed_is_completed_by_the_next(changes: int) -> None:
     undisturbed, crashed = Registry(), Registry()
     roll_back(Store(undisturbed, "1"))  # type: ignore[arg-type]
     crashed.changes_left = changes
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         roll_back(Store(crashed, "1"))  # type: ignore[arg-type]
     crashed.changes_left = 10**6
     roll_back(Store(crashed, "1"))  # type: ignore[arg-type]
