@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate ui rollback gate test check demo study bench lock clean
+.PHONY: help repro verify emulate ui rollback gate test faults check demo study bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -52,6 +52,9 @@ gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default
 
 test: $(VENV)/dev ## run the tests, also whether the locks fit pyproject.toml; no network
 	pytest --numprocesses 2 --dist loadfile
+
+faults: $(VENV)/dev ## kill and fail the pipeline at many of its writes, and damage its files; needs strace; resumes when stopped
+	python -m tests.faults --table docs/reliability.md
 
 check: $(VENV)/dev ## format, lint and types
 	ruff format --check .
@@ -90,7 +93,7 @@ COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest --ge
 	--no-emit-index-url --custom-compile-command "make lock"
 
 clean: ## remove the environment and scratch folders; data, models and DVC's cache stay
-	rm -rf $(VENV) .demo .bench .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) .demo .bench .faults .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
 
 # uv only makes it faster: `pip install --require-hashes -r requirements/run.txt` does the same.
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python

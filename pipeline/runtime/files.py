@@ -4,9 +4,12 @@ A file is written beside its target and then moved over it, so a reader sees the
 it. An interrupted stage leaves nothing behind. What a killed one left is deleted when the file is written again.
 """
 
+import csv
 import hashlib
 import os
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import escape
@@ -16,6 +19,12 @@ from typing import IO
 import psutil
 
 from fashion_mnist.errors import ArtifactError
+
+# What parsers raise for content that is not theirs.
+UNREADABLE = (
+    OSError, ValueError, EOFError, OverflowError, RecursionError, IndexError, KeyError, TypeError, AttributeError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error, csv.Error,
+)  # fmt: skip
 
 
 @contextmanager
@@ -72,7 +81,10 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
 def reading(name: str) -> Iterator[None]:
     """Turn what fails while a file is read or parsed into ArtifactError; name: what the error calls the file."""
     try:
-        yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
+        with warnings.catch_warnings():
+            # What NumPy warns of, such as a table without rows or a number too large, is refused here by its result.
+            warnings.simplefilter("ignore")
+            yield
+    except UNREADABLE as error:
+        reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0][:200]
         raise ArtifactError(f"{name}: cannot be read ({reason}); run `dvc repro` to make it again") from error

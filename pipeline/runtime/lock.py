@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fashion_mnist.errors import ArtifactError
-from pipeline.runtime.files import file_digest
+from pipeline.runtime.files import UNREADABLE, file_digest
 from pipeline.runtime.formats import parse_yaml
 from pipeline.runtime.paths import DVC_LOCK
 
@@ -59,11 +59,11 @@ def read_outputs() -> list[Output]:
     try:
         document = parse_yaml(DVC_LOCK.read_bytes(), name=str(DVC_LOCK), advice=advice)
         return [
-            Output(name, Path(out["path"]), out["md5"])
+            Output(str(name), Path(out["path"]), out["md5"] + "")
             for name, stage in document["stages"].items()
             for out in stage.get("outs", [])
         ]
-    except (OSError, TypeError, KeyError, AttributeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ArtifactError(f"{DVC_LOCK}: is damaged; {advice}") from error
 
 

@@ -88,11 +88,12 @@ def find_study(
     damaged, or not the one that the study's description names.
     """
     description = parse_json(read(STUDY.as_posix()), name=str(STUDY))
-    if not description or description["data"] != data_digests(data):
-        return None
-    same = {model for model, section in description["train"].items() if section == describe_training(params, model)}
-    study = read_study(description, read, models=same)
-    return study if study.predictions else None
+    with reading(str(STUDY)):
+        if not description or description["data"] != data_digests(data):
+            return None
+        same = {model for model, section in description["train"].items() if section == describe_training(params, model)}
+        study = read_study(description, read, models=same)
+        return study if study.predictions else None
 
 
 def read_study(

@@ -14,10 +14,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from pipeline.tools.demo import PROJECT
 from tests.faults.calls import Point, available
 from tests.faults.cases import CASES, Case
+from tests.faults.damage import DAMAGE, damage, damages
 from tests.faults.judge import KILL, Reference, Verdict, disturb, take_reference
 from tests.faults.table import write_table
 from tests.faults.workspaces import make_base
@@ -28,7 +30,7 @@ WORKSPACES = Path("/dev/shm") / f"faults-{PROJECT.name}" if Path("/dev/shm").is_
 ERRORS = ("ENOSPC", "EIO", "EROFS")
 WORKERS = 2
 # Imported before a point is run, so that a child need not.
-PRELOADED = ("download", "normalize", "report", "track", "tools.rollback", "tools.study")
+PRELOADED = ("download", "normalize", "report", "track", "tools.rollback", "tools.study", "train", "evaluate")
 # How many kills of a case at most, and failures of each kind; where a point takes long, fewer.
 MOST = {"track": (160, 50), "rollback": (60, 25), "evaluate": (16, 4), "study, one trial": (12, 3)}
 MOST |= {"dvc repro itself": (60, 0)}
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the points of one worker, or start all workers and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1.0, help="of the points, for a quick look")
-    parser.add_argument("--cases", nargs="*", default=[case.name for case in CASES])
+    parser.add_argument("--cases", nargs="*", default=[*(case.name for case in CASES), DAMAGE])
     parser.add_argument("--table", type=Path, help="the page to write the table into")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -72,7 +74,7 @@ def work(worker: int, share: float, names: Sequence[str]) -> None:
         (folder / code_digest()).touch()
     for name in PRELOADED:
         __import__(f"pipeline.{name}")
-    known = {(verdict.case, verdict.fault, verdict.call, verdict.number) for verdict in read_verdicts()}
+    known = {verdict.key for verdict in read_verdicts()}
     with (SCRATCH / f"verdicts-{worker}.jsonl").open("a") as file:
         for case in CASES:
             if case.name not in names:
@@ -81,9 +83,16 @@ def work(worker: int, share: float, names: Sequence[str]) -> None:
             for number, (point, fault) in enumerate(choose(case, reference, share)):
                 if number % WORKERS == worker and (case.name, fault, point.call, point.number) not in known:
                     by_dvc = fault == KILL and number // WORKERS % BY_DVC == 0
-                    verdict = disturb(case, point, fault, reference, folder, by_dvc=by_dvc)
-                    file.write(json.dumps({"code": code_digest(), **verdict._asdict()}) + "\n")
-                    file.flush()
+                    note(file, disturb(case, point, fault, reference, folder, by_dvc=by_dvc))
+        for number, (stage, path, place) in enumerate(damages(folder / "base") if DAMAGE in names else ()):
+            if number % WORKERS == worker and (DAMAGE, f"{place}, {stage}", path, 0) not in known:
+                note(file, damage(folder, stage, path, place))
+
+
+def note(file: IO[str], verdict: Verdict) -> None:
+    """Add a verdict to those of a worker."""
+    file.write(json.dumps({"code": code_digest(), **verdict._asdict()}) + "\n")
+    file.flush()
 
 
 def choose(case: Case, reference: Reference, share: float) -> Iterator[tuple[Point, str]]:

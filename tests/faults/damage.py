@@ -5,12 +5,12 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from pipeline.runtime.lock import CACHE
 from tests.end_to_end.conftest import environment_of
 from tests.faults.calls import run_forked
 from tests.faults.cases import run_stage
+from tests.faults.judge import Verdict
 from tests.faults.workspaces import restore, snapshot
 
 # What each stage reads, besides code and parameters.
@@ -46,17 +46,8 @@ READ = {
         "reports/predictions/cnn.csv",
     ],
 }
+DAMAGE = "damage"
 PLACES = ("workspace", "workspace and cache")
-
-
-class Damage(NamedTuple):
-    """What came of one flipped byte; wrong: what should not be, none if all is well."""
-
-    stage: str
-    path: str
-    place: str
-    said: str
-    wrong: list[str]
 
 
 def damages(clone: Path) -> Iterator[tuple[str, str, str]]:
@@ -90,7 +81,7 @@ def flip(path: Path) -> None:
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
-def damage(folder: Path, stage: str, path: str, place: str) -> Damage:
+def damage(folder: Path, stage: str, path: str, place: str) -> Verdict:
     """Damage a file, run the stage that reads it, and then the command that its message gives."""
     clone = folder / "clone"
     restore(folder / "base", clone)
@@ -101,6 +92,10 @@ def damage(folder: Path, stage: str, path: str, place: str) -> Damage:
     damaged = snapshot(clone)
     module, *argv = stage.split()
     ended = run_forked(lambda: run_stage(module, argv), clone)
+
+    def judged(wrong: list[str]) -> Verdict:
+        return Verdict(DAMAGE, f"{place}, {stage}", path, 0, path, False, ended.code, ended.said, "message", wrong)
+
     wrong = [] if ended.code == 1 else [f"exit code {ended.code}"]
     if snapshot(clone) != damaged:
         wrong.append("wrote files all the same")
@@ -110,7 +105,7 @@ def damage(folder: Path, stage: str, path: str, place: str) -> Damage:
         wrong.append("does not name the file")
     commands = re.findall(r"`([^`]*dvc [^`]*)`", ended.said)
     if not commands:
-        return Damage(stage, path, place, ended.said, [*wrong, "gives no command"])
+        return judged([*wrong, "gives no command"])
     done = subprocess.run(
         ["bash", "-ec", commands[-1]], cwd=clone, env=environment_of(clone), capture_output=True, text=True, check=False
     )
@@ -118,4 +113,4 @@ def damage(folder: Path, stage: str, path: str, place: str) -> Damage:
         wrong.append(f"the command fails: {done.stderr[-200:]}")
     if snapshot(clone) != whole:
         wrong.append("the command does not bring the file back")
-    return Damage(stage, path, place, ended.said, wrong)
+    return judged(wrong)

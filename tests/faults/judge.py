@@ -38,6 +38,11 @@ class Verdict(NamedTuple):
     recovery: str
     wrong: list[str]
 
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What is the same for the same point in another run."""
+        return self.case, self.fault, self.call, self.number
+
 
 def is_trial(name: str) -> bool:
     """Tell whether a file is the result of a trial, which holds its time."""
