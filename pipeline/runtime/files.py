@@ -38,7 +38,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
         try:
-            with temporary.open("wb") as file:
+            # Also readable: into a file that is only writable, NumPy writes by C's stdio and overlooks that the last
+            # block does not fit on the disk.
+            with temporary.open("w+b") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 # Set before MLflow is imported: it reports usage unless told not to, and waits minutes for a server that is down.
@@ -15,8 +16,10 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 import mlflow
+from alembic.util import CommandError
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from fashion_mnist.errors import PipelineError, innermost
 from pipeline.runtime.paths import store_folder
@@ -28,6 +31,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 EXPERIMENT = "fashion-mnist"
+DATABASE = "mlflow.db"
 SERVER = "MLFLOW_TRACKING_URI"
 
 
@@ -55,19 +59,39 @@ def open_store(*, exclusive: bool = True) -> Iterator[Store]:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            mlflow.set_tracking_uri(address or f"sqlite:///{folder / 'mlflow.db'}")
+            if not address:
+                make_database(folder)
+            mlflow.set_tracking_uri(address or f"sqlite:///{folder / DATABASE}")
             client = MlflowClient()
             store = Store(client, find_experiment(client, None if address else (folder / "artifacts").as_uri()))
             if not exclusive:
                 fcntl.flock(lock, fcntl.LOCK_UN)
             yield store
-    # SQLite's errors arrive as MlflowException, those of the network partly as OSError.
-    except (MlflowException, OSError) as error:
+    # SQLite's errors arrive as MlflowException once the store is open, those of the network partly as OSError.
+    except (MlflowException, OSError, SQLAlchemyError, CommandError) as error:
         where = address or str(folder)
+        last = (
+            "" if address else f", or delete {folder / DATABASE} and run `dvc repro`, which makes it again from files"
+        )
         raise TrackingError(
             f"{where}: the run store failed ({innermost(error)[:200]}); expected one that answers and has room. Models "
-            "and reports are safe. Run again when it does"
+            f"and reports are safe. Run again when it does{last}"
         ) from error
+
+
+def make_database(folder: Path) -> None:
+    """Make the SQLite file of a store where it is missing: whole, or not at all.
+
+    MLflow makes its tables in hundreds of writes, and cannot go on where it was killed. So they are made in another
+    file, which then takes its place.
+    """
+    if (folder / DATABASE).exists():
+        return
+    new = folder / f".{DATABASE}.new"
+    for left in folder.glob(f"{new.name}*"):
+        left.unlink()
+    MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
+    new.replace(folder / DATABASE)
 
 
 def find_experiment(client: MlflowClient, artifacts: str | None) -> str:

@@ -11,10 +11,10 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 from pipeline.tools.demo import PROJECT
 from tests.faults.calls import Point, available
@@ -32,9 +32,8 @@ WORKERS = 2
 # Imported before a point is run, so that a child need not.
 PRELOADED = ("download", "normalize", "report", "track", "tools.rollback", "tools.study", "train", "evaluate")
 # How many kills of a case at most, and failures of each kind; where a point takes long, fewer.
-MOST = {"track": (160, 50), "rollback": (60, 25), "evaluate": (16, 4), "study, one trial": (12, 3)}
-MOST |= {"dvc repro itself": (60, 0)}
-MOST |= dict.fromkeys(("train@dense", "train@cnn"), (14, 4))
+MOST = {"report": (60, 8), "track": (40, 6), "rollback": (30, 6), "evaluate": (6, 1), "study, one trial": (6, 1)}
+MOST |= {"dvc repro itself": (30, 0)} | dict.fromkeys(("train@dense", "train@cnn"), (5, 1))
 ALL = (10**6, 10**6)
 # Every so many points, the repetition is a whole `dvc repro`.
 BY_DVC = 12
@@ -45,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1.0, help="of the points, for a quick look")
     parser.add_argument("--cases", nargs="*", default=[*(case.name for case in CASES), DAMAGE])
+    parser.add_argument("--minutes", type=float, default=240.0, help="to stop after; a later run goes on")
     parser.add_argument("--table", type=Path, help="the page to write the table into")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -52,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.exit("error: strace is missing, or may not trace; on Debian and Ubuntu: apt install strace")
     SCRATCH.mkdir(exist_ok=True)
     if options.worker is not None:
-        work(options.worker, options.share, options.cases)
+        work(options.worker, options.share, options.cases, end=time.monotonic() + 60 * options.minutes)
         return 0
-    arguments = ["--share", str(options.share), "--cases", *options.cases]
+    arguments = ["--share", str(options.share), "--minutes", str(options.minutes), "--cases", *options.cases]
     command = [sys.executable, "-m", "tests.faults", *arguments, "--worker"]
     workers = [subprocess.Popen([*command, str(number)], cwd=PROJECT) for number in range(WORKERS)]
     failed = [worker.wait() for worker in workers]
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(any(failed) or any(verdict.wrong for verdict in verdicts))
 
 
-def work(worker: int, share: float, names: Sequence[str]) -> None:
+def work(worker: int, share: float, names: Sequence[str], *, end: float) -> None:
     """Run this worker's part of the points that no verdict is known of yet."""
     folder = WORKSPACES / f"worker-{worker}"
     if not (folder / code_digest()).exists():
@@ -76,23 +76,27 @@ def work(worker: int, share: float, names: Sequence[str]) -> None:
         __import__(f"pipeline.{name}")
     known = {verdict.key for verdict in read_verdicts()}
     with (SCRATCH / f"verdicts-{worker}.jsonl").open("a") as file:
-        for case in CASES:
-            if case.name not in names:
-                continue
+        for verdict in judge_all(worker, share, names, known, folder):
+            file.write(json.dumps({"code": code_digest(), **verdict._asdict()}) + "\n")
+            file.flush()
+            if time.monotonic() > end:
+                return
+
+
+def judge_all(
+    worker: int, share: float, names: Sequence[str], known: Collection[tuple[str, str, str, int]], folder: Path
+) -> Iterator[Verdict]:
+    """Judge this worker's part of the points, one after the other, but for those that are known."""
+    for number, (stage, path, place) in enumerate(damages(folder / "base") if DAMAGE in names else ()):
+        if number % WORKERS == worker and (DAMAGE, f"{place}, {stage}", path, 0) not in known:
+            yield damage(folder, stage, path, place)
+    for case in CASES:
+        if case.name in names:
             reference = take_reference(case, folder)
             for number, (point, fault) in enumerate(choose(case, reference, share)):
                 if number % WORKERS == worker and (case.name, fault, point.call, point.number) not in known:
                     by_dvc = fault == KILL and number // WORKERS % BY_DVC == 0
-                    note(file, disturb(case, point, fault, reference, folder, by_dvc=by_dvc))
-        for number, (stage, path, place) in enumerate(damages(folder / "base") if DAMAGE in names else ()):
-            if number % WORKERS == worker and (DAMAGE, f"{place}, {stage}", path, 0) not in known:
-                note(file, damage(folder, stage, path, place))
-
-
-def note(file: IO[str], verdict: Verdict) -> None:
-    """Add a verdict to those of a worker."""
-    file.write(json.dumps({"code": code_digest(), **verdict._asdict()}) + "\n")
-    file.flush()
+                    yield disturb(case, point, fault, reference, folder, by_dvc=by_dvc)
 
 
 def choose(case: Case, reference: Reference, share: float) -> Iterator[tuple[Point, str]]:

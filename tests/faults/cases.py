@@ -109,17 +109,18 @@ def _write_runs(answer: Path) -> None:
     answer.write_text(json.dumps(describe_store(client), sort_keys=True))
 
 
+# The quick ones first.
 CASES = [
     Case("download", "download", stage="download"),
     Case("normalize", "normalize", stage="normalize"),
+    Case("study, tables", "tools.study", base="studied"),
+    Case("report", "report", stage="report"),
+    Case("rollback", "tools.rollback", prepare=former_champion, store=True),
+    Case("track", "track", stage="track", prepare=no_store, store=True),
+    # DVC's own writes: its child, the stage, is not traced.
+    Case("dvc repro itself", "dvc", ["repro", "--force", "--single-item", "normalize"], forked=False),
     Case("train@dense", "train", ["dense"], "train@dense", forked=False),
     Case("train@cnn", "train", ["cnn"], "train@cnn", forked=False),
     Case("evaluate", "evaluate", stage="evaluate", forked=False),
-    Case("report", "report", stage="report"),
-    Case("track", "track", stage="track", prepare=no_store, store=True),
-    Case("rollback", "tools.rollback", prepare=former_champion, store=True),
-    # DVC's own writes: its child, the stage, is not traced.
-    Case("dvc repro itself", "dvc", ["repro", "--force", "--single-item", "normalize"], forked=False),
     Case("study, one trial", "tools.study", forked=False, base="studied", prepare=no_trial),
-    Case("study, tables", "tools.study", base="studied"),
 ]

@@ -1,4 +1,4 @@
-"""Files as a machine damages them: each parser gives a value that fits its contract, or an error of ours in one line."""
+"""Files as a machine damages them: a parser gives a value that fits its contract, or an error of ours in one line."""
 
 import copy
 import gzip
