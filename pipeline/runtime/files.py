@@ -80,7 +80,7 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
+def reading(name: str, *, advice: str = "run `dvc repro` to make it again") -> Iterator[None]:
     """Turn what fails while a file is read or parsed into ArtifactError; name: what the error calls the file."""
     try:
         with warnings.catch_warnings():
@@ -89,4 +89,4 @@ def reading(name: str) -> Iterator[None]:
             yield
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise ArtifactError(f"{name}: cannot be read ({reason}); run `dvc repro` to make it again") from error
+        raise ArtifactError(f"{name}: cannot be read ({reason}); {advice}") from error

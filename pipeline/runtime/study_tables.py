@@ -88,7 +88,7 @@ def find_study(
     damaged, or not the one that the study's description names.
     """
     description = parse_json(read(STUDY.as_posix()), name=str(STUDY))
-    with reading(str(STUDY)):
+    with reading(str(STUDY), advice=f"run `make study`, or `git checkout -- {STUDY}`"):
         if not description or description["data"] != data_digests(data):
             return None
         same = {model for model, section in description["train"].items() if section == describe_training(params, model)}
