@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.runtime.lock import CACHE
-from tests.end_to_end.conftest import environment_of
 from tests.faults.calls import run_forked
-from tests.faults.cases import run_stage
+from tests.faults.cases import dvc_environment, run_stage
 from tests.faults.judge import Verdict
 from tests.faults.workspaces import restore, snapshot
 
@@ -106,9 +105,9 @@ def damage(folder: Path, stage: str, path: str, place: str) -> Verdict:
     commands = re.findall(r"`([^`]*dvc [^`]*)`", ended.said)
     if not commands:
         return judged([*wrong, "gives no command"])
-    done = subprocess.run(
-        ["bash", "-ec", commands[-1]], cwd=clone, env=environment_of(clone), capture_output=True, text=True, check=False
-    )
+    # With the workspace's own site cache, in which DVC remembers the damaged file as the whole one.
+    shell, environment = ["bash", "-ec", commands[-1]], dvc_environment(clone)
+    done = subprocess.run(shell, cwd=clone, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         wrong.append(f"the command fails: {done.stderr[-200:]}")
     if snapshot(clone) != whole:
