@@ -74,6 +74,9 @@ def write_replicates(labels: Labels, predictions: Mapping[int, Sequence[int]]) -
 def parse_replicates(content: bytes, *, name: str) -> tuple[Labels, Labels]:
     """Parse what `write_replicates` wrote: the labels, shape (n,), and the predictions, shape (seeds, n)."""
     header = content.partition(b"\n")[0].decode(errors="replace").split(",")
+    with reading(name, advice="run `make study` to make it again"):
+        if header[0] != "label" or len(header) < 2 or len(set(header)) < len(header):
+            raise ValueError("columns are others; expected label, then one for each seed")
     table = parse_csv(content, columns=dict.fromkeys(header, "uint8"), name=name)
     return table["label"], np.stack([table[column] for column in header[1:]])
 

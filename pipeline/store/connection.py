@@ -27,7 +27,8 @@ from pipeline.runtime.paths import store_folder
 # Silence MLflow's messages about creating its tables.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
-# A store that fails is said in one line; SQLAlchemy would add the traceback of its clean-up.
+# A store that fails is said in one line; these would add tracebacks.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 EXPERIMENT = "fashion-mnist"

@@ -160,13 +160,18 @@ def test_published_images(content: bytes) -> None:
 
 
 @MANY
-@given(st.data())
+@given(data=st.data())
 def test_arrays(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "arrays.npz"
     np.savez(path, misjudged=np.arange(3))
     path.write_bytes(data.draw(damaged(path.read_bytes())))
     with ours_alone():
         assert isinstance(read_arrays(path), dict)
+
+
+def test_replicates_with_other_columns_are_refused() -> None:
+    with pytest.raises(ArtifactError, match="expected label, then one for each seed"):
+        parse_replicates(b"labels,1\n0,0\n", name="dense.csv")
 
 
 def test_nesting_without_end_is_refused() -> None:
