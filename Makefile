@@ -21,12 +21,13 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate ui rollback gate test check demo study bench lock clean
+.PHONY: help repro verify emulate ui rollback gate test faults check demo study bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
 repro: $(VENV)/run ## run the pipeline: only what changed since the last run; then say what it found
+	@python -m pipeline.tools.check
 	dvc repro
 	@python -m pipeline.tools.summary
 	@python -m pipeline.tools.reproduction
@@ -52,6 +53,9 @@ gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default
 
 test: $(VENV)/dev $(REMOTES)/ready ## run the tests, also whether the locks fit pyproject.toml; no network
 	pytest --numprocesses 2 --dist loadfile
+
+faults: $(VENV)/dev ## kill and fail the pipeline at many of its writes, and damage its files; needs strace; resumes when stopped
+	python -m tests.faults --table docs/reliability.md
 
 check: $(VENV)/dev ## format, lint and types
 	ruff format --check .
@@ -93,7 +97,7 @@ COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest --ge
 	--no-emit-index-url --custom-compile-command "make lock"
 
 clean: ## remove the environment and scratch folders; data, models and DVC's cache stay
-	rm -rf $(VENV) $(REMOTES) .demo .bench .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) $(REMOTES) .demo .bench .faults .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
 
 # uv only makes it faster: `pip install --require-hashes -r requirements/run.txt` does the same.
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python

@@ -23,7 +23,7 @@ from tensorflow_datasets.core.download.download_manager import NonMatchingChecks
 from fashion_mnist.data.fashion_mnist import RAW_FILES
 from fashion_mnist.data.idx import encode_idx
 from fashion_mnist.data.synthetic import draw_garments
-from fashion_mnist.errors import ArtifactError, DataError, DownloadError
+from fashion_mnist.errors import ArtifactError, DataError, DownloadError, innermost
 from fashion_mnist.params import DownloadParams
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
@@ -99,7 +99,7 @@ def take(urls: Mapping[str, str], infos: Mapping[str, Any], folder: Path | None,
     except NonMatchingChecksumError as error:
         raise DataError(explain_mismatch(str(error))) from error
     except (OSError, tfds.download.DownloadError) as error:  # requests' errors are OSErrors
-        raise DownloadError(f"download failed ({one_line(error)}). {HOW_TO_GO_ON}") from error
+        raise DownloadError(f"download failed ({innermost(error)}). {HOW_TO_GO_ON}") from error
 
 
 def take_watched(urls: Mapping[str, str], infos: Mapping[str, Any], scratch: Path) -> dict[str, str]:
@@ -140,7 +140,7 @@ def check_answer(url: str) -> None:
         with requests.get(url, stream=True, timeout=ANSWER_SECONDS) as answer:
             answer.raise_for_status()
     except requests.RequestException as error:
-        raise DownloadError(f"{url} does not answer ({one_line(error)}). {HOW_TO_GO_ON}") from error
+        raise DownloadError(f"{url} does not answer ({innermost(error)}). {HOW_TO_GO_ON}") from error
 
 
 def explain_mismatch(message: str) -> str:
@@ -152,17 +152,6 @@ def explain_mismatch(message: str) -> str:
         f"{address.rpartition('/')[2]}: sha256 is {found[:12]}…{f' (that of {others[0]})' if others else ''}, "
         f"expected {expected[:12]}…; the file is not Fashion-MNIST's. Replace it and run again."
     )
-
-
-def one_line(error: BaseException) -> str:
-    """Return the innermost cause of an error, which says more than the retries around it, in one line."""
-    cause = error
-    while cause.__cause__ or cause.__context__ or getattr(cause, "reason", None):
-        inner = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
-    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 @contextmanager

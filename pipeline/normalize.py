@@ -10,6 +10,7 @@ from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import write_json, write_split
+from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DATA, NORMALIZED, RAW
 
@@ -18,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     """Turn the four raw files into three splits of float32 images, and describe them."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
+    check_inputs(RAW)
     train, test = read_raw("train"), read_raw("test")
     check_split(train, images=params.download.train_images, name="train")
     check_split(test, images=params.download.test_images, name="test")

@@ -9,19 +9,25 @@ from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import Params
 from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
 from fashion_mnist.report.page import make_report
+from fashion_mnist.scores.robustness import CHANGES
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
 from pipeline.runtime.files import file_digest, write_bytes
 from pipeline.runtime.formats import read_arrays, read_json, write_json
+from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import (
     ARRAYS,
     COMPARISON,
     DATA,
     FIGURES,
+    METRICS,
     PAGE_HTML,
     PAGE_MARKDOWN,
+    PREDICTIONS,
+    REPORTS,
     REQUIREMENTS,
+    history_of,
     metrics_of,
     predictions_of,
 )
@@ -49,6 +55,8 @@ def read_evidence(params: Params) -> Evidence:
 
     Raises ArtifactError when two models were scored on other labels, or in another order.
     """
+    curves = (REPORTS / change for change in CHANGES)
+    check_inputs(DATA, METRICS, PREDICTIONS, ARRAYS, *curves, *map(history_of, params.models))
     tables = {name: read_predictions(name) for name in params.models}
     first, *others = tables
     for name in others:

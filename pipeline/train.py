@@ -11,9 +11,10 @@ from pipeline.runtime.costs import Work
 from pipeline.runtime.files import write_bytes
 from pipeline.runtime.formats import read_split, write_csv
 from pipeline.runtime.live import live_run
+from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.numerics import choose_instructions
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import archive_of, history_of
+from pipeline.runtime.paths import NORMALIZED, archive_of, history_of
 
 with quiet_import():
     from fashion_mnist.networks import build
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     """Train a model on train, watch it on validation, and record both."""
     name = parse_arguments(argv, description=__doc__, model="a model that has a section under train").model
     params = read_params().training_of(name)
+    check_inputs(NORMALIZED / "train", NORMALIZED / "validation")
     train, validation = read_split("train"), read_split("validation")
     choose_instructions(os.environ, params.instructions)
     configure_tensorflow(seed=params.seed, threads=params.threads)

@@ -39,13 +39,15 @@ LIBRARY_ROOMS = (
 PIPELINE_ROOMS = ("runtime", "store", "trials", "stages", "tools")
 
 # What a stage imports, but cannot change its output: errors, finding and checking parameters (DVC records their
-# values), the command line, what a stage cost, the live view, atomic writes, where files are, and where trials run.
+# values), the command line, what a stage cost, the live view, atomic writes, where files are, whether inputs are
+# damaged, and where trials run.
 SCAFFOLD = frozenset(
     {
         "pipeline/runtime/command.py",
         "pipeline/runtime/costs.py",
         "pipeline/runtime/files.py",
         "pipeline/runtime/live.py",
+        "pipeline/runtime/lock.py",
         "pipeline/runtime/parameters.py",
         "pipeline/runtime/paths.py",
         "pipeline/trials/cluster.py",

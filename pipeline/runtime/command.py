@@ -4,13 +4,14 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from tqdm import tqdm
 
 from fashion_mnist.errors import ArtifactError, PipelineError
 from pipeline.runtime.costs import Work, record_cost
+from pipeline.runtime.lock import read_outputs
 
 INTERRUPTED = 130
 
@@ -25,11 +26,28 @@ def run(main: Callable[[], Work | None]) -> NoReturn:
         if work is not None:
             keep_cost(work)
     except PipelineError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {error}{former_outputs()}")
     except KeyboardInterrupt:
         print("interrupted; no file is half-written. Run again to continue", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
     sys.exit(0)
+
+
+def former_outputs() -> str:
+    """Say how to bring back what DVC removed before it started the stage that now fails; empty outside of DVC."""
+    stage = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
+    with suppress(ArtifactError):
+        lost = (
+            [output for output in read_outputs() if output.stage == stage and not output.path.exists()] if stage else []
+        )
+        ways = [
+            f"{command} {' '.join(str(output.path) for output in lost if output.is_cached is cached)}"
+            for command, cached in (("dvc checkout", True), ("git checkout --", False))
+            if any(output.is_cached is cached for output in lost)
+        ]
+        if ways:
+            return f" (DVC has removed what {stage} made before; to have that back: `{'; '.join(ways)}`)"
+    return ""
 
 
 def keep_cost(work: Work) -> None:

@@ -1,18 +1,30 @@
 """Read and write files: every write is atomic, every failure one line that names the file.
 
 A file is written beside its target and then moved over it, so a reader sees the old content or the new, never half of
-it, and an interrupted stage leaves nothing behind.
+it. An interrupted stage leaves nothing behind. What a killed one left is deleted when the file is written again.
 """
 
+import csv
 import hashlib
 import os
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from fashion_mnist.errors import ArtifactError
+
+# What parsers raise for content that is not theirs.
+UNREADABLE = (
+    OSError, ValueError, EOFError, OverflowError, RecursionError, IndexError, KeyError, TypeError, AttributeError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error, csv.Error,
+)  # fmt: skip
 
 
 @contextmanager
@@ -24,8 +36,11 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         try:
-            with temporary.open("wb") as file:
+            # Also readable: into a file that is only writable, NumPy writes by C's stdio and overlooks that the last
+            # block does not fit on the disk.
+            with temporary.open("w+b") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -36,6 +51,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         raise ArtifactError(
             f"{path}: cannot be written ({error.strerror or error}); expected a writable file on a disk with room"
         ) from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Delete what killed processes left beside a file that they were writing."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        process = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            left.unlink(missing_ok=True)
 
 
 def write_bytes(content: bytes, path: Path) -> None:
@@ -50,16 +73,20 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file."""
-    return hashlib.sha256(read_bytes(path)).hexdigest()
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the digest of a file. Raises ArtifactError when it cannot be read."""
+    with reading(str(path)), path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
+def reading(name: str, *, advice: str = "run `dvc repro` to make it again") -> Iterator[None]:
     """Turn what fails while a file is read or parsed into ArtifactError; name: what the error calls the file."""
     try:
-        yield
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
-        raise ArtifactError(f"{name}: cannot be read ({reason}); run `dvc repro` to make it again") from error
+        with warnings.catch_warnings():
+            # What NumPy warns of, such as a table without rows or a number too large, is refused here by its result.
+            warnings.simplefilter("ignore")
+            yield
+    except UNREADABLE as error:
+        reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise ArtifactError(f"{name}: cannot be read ({reason}); {advice}") from error

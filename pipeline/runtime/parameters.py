@@ -3,6 +3,7 @@
 from fashion_mnist.errors import ArtifactError, ParamsError
 from fashion_mnist.params import Params
 from fashion_mnist.parsing import parse_params
+from pipeline.runtime.files import UNREADABLE
 from pipeline.runtime.formats import parse_yaml
 from pipeline.runtime.paths import PARAMS
 
@@ -10,9 +11,13 @@ from pipeline.runtime.paths import PARAMS
 def read_params() -> Params:
     """Read params.yaml. Raises ParamsError that names the file, the key, its value and what was expected."""
     try:
-        document = parse_yaml(PARAMS.read_bytes(), name=str(PARAMS), advice="correct that line")
+        content = PARAMS.read_bytes()
+        document = parse_yaml(content, name=str(PARAMS), advice="correct that line")
     except OSError as error:
         raise ParamsError(f"{PARAMS}: cannot be read ({error.strerror}); run in the folder of dvc.yaml") from error
     except ArtifactError as error:
         raise ParamsError(str(error)) from error
+    except UNREADABLE as error:  # what the YAML reader raises for a date of the 40th, or thousands of open brackets
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise ParamsError(f"{PARAMS}: is not YAML ({reason}); correct it, or `git checkout -- {PARAMS}`") from error
     return parse_params(document, source=str(PARAMS))

@@ -74,6 +74,9 @@ def write_replicates(labels: Labels, predictions: Mapping[int, Sequence[int]]) -
 def parse_replicates(content: bytes, *, name: str) -> tuple[Labels, Labels]:
     """Parse what `write_replicates` wrote: the labels, shape (n,), and the predictions, shape (seeds, n)."""
     header = content.partition(b"\n")[0].decode(errors="replace").split(",")
+    with reading(name, advice="run `make study` to make it again"):
+        if header[0] != "label" or len(header) < 2 or len(set(header)) < len(header):
+            raise ValueError("columns are others; expected label, then one for each seed")
     table = parse_csv(content, columns=dict.fromkeys(header, "uint8"), name=name)
     return table["label"], np.stack([table[column] for column in header[1:]])
 
@@ -88,11 +91,12 @@ def find_study(
     damaged, or not the one that the study's description names.
     """
     description = parse_json(read(STUDY.as_posix()), name=str(STUDY))
-    if not description or description["data"] != data_digests(data):
-        return None
-    same = {model for model, section in description["train"].items() if section == describe_training(params, model)}
-    study = read_study(description, read, models=same)
-    return study if study.predictions else None
+    with reading(str(STUDY), advice=f"run `make study`, or `git checkout -- {STUDY}`"):
+        if not description or description["data"] != data_digests(data):
+            return None
+        same = {model for model, section in description["train"].items() if section == describe_training(params, model)}
+        study = read_study(description, read, models=same)
+        return study if study.predictions else None
 
 
 def read_study(

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 # Set before MLflow is imported: it reports usage unless told not to, waits minutes for a server that is down, and asks
@@ -17,19 +18,25 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 import mlflow
+from alembic.util import CommandError
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
-from fashion_mnist.errors import PipelineError
+from fashion_mnist.errors import PipelineError, innermost
 from pipeline.runtime.paths import store_folder
 from pipeline.store.refusals import describe_refusal, hide_password
 
 # Silence MLflow's messages about creating its tables.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
+# A store that fails is said in one line; these would add tracebacks.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 EXPERIMENT = "fashion-mnist"
 STUDY_EXPERIMENT = "fashion-mnist-study"
+DATABASE = "mlflow.db"
 SERVER = "MLFLOW_TRACKING_URI"
 
 
@@ -57,23 +64,43 @@ def open_store(experiment: str = EXPERIMENT, *, exclusive: bool = True) -> Itera
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            mlflow.set_tracking_uri(address or f"sqlite:///{folder / 'mlflow.db'}")
+            if not address:
+                make_database(folder)
+            mlflow.set_tracking_uri(address or f"sqlite:///{folder / DATABASE}")
             client = MlflowClient()
             artifacts = None if address else (folder / "artifacts").as_uri()
             store = Store(client, find_experiment(client, experiment, artifacts))
             if not exclusive:
                 fcntl.flock(lock, fcntl.LOCK_UN)
             yield store
-    # SQLite's errors arrive as MlflowException, those of the network partly as OSError.
-    except (MlflowException, OSError) as error:
+    # SQLite's errors arrive as MlflowException once the store is open, those of the network partly as OSError.
+    except (MlflowException, OSError, SQLAlchemyError, CommandError) as error:
         where = hide_password(address) or str(folder)
         if refused := describe_refusal(error):
             raise TrackingError(f"{where}: {refused}") from error
-        reason = hide_password(" ".join(str(error).split()))[:300]
+        last = (
+            "" if address else f", or delete {folder / DATABASE} and run `dvc repro`, which makes it again from files"
+        )
+        reason = hide_password(innermost(error))[:200]
         raise TrackingError(
-            f"{where}: the run store failed ({reason}); expected one that answers. Models and reports are safe. "
-            "Repair the store and run `dvc repro` again"
+            f"{where}: the run store failed ({reason}); expected one that answers and has room. Models "
+            f"and reports are safe. Run again when it does{last}"
         ) from error
+
+
+def make_database(folder: Path) -> None:
+    """Make the SQLite file of a store where it is missing: whole, or not at all.
+
+    MLflow makes its tables in hundreds of writes, and cannot go on where it was killed. So they are made in another
+    file, which then takes its place.
+    """
+    if (folder / DATABASE).exists():
+        return
+    new = folder / f".{DATABASE}.new"
+    for left in folder.glob(f"{new.name}*"):
+        left.unlink()
+    MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
+    new.replace(folder / DATABASE)
 
 
 def find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

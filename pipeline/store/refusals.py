@@ -3,7 +3,6 @@
 import os
 import re
 
-from mlflow.exceptions import MlflowException
 from requests import HTTPError
 
 USER = "MLFLOW_TRACKING_USERNAME"
@@ -11,7 +10,7 @@ PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 - the name of a variable
 CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 
 
-def describe_refusal(error: MlflowException | OSError) -> str | None:
+def describe_refusal(error: Exception) -> str | None:
     """Say what a server refused, what it expected and what to do; None for an error of another kind."""
     user = os.environ.get(USER)
     status = status_of(error)
@@ -34,7 +33,7 @@ def describe_refusal(error: MlflowException | OSError) -> str | None:
     return None
 
 
-def status_of(error: MlflowException | OSError) -> int | None:
+def status_of(error: Exception) -> int | None:
     """Return the HTTP status that an error came with: MLflow writes it into its message, requests keeps the answer."""
     if isinstance(error, HTTPError) and error.response is not None:
         return int(error.response.status_code)

@@ -118,8 +118,9 @@ def roll_back(store: Store) -> str:
     client = store.client
     client.set_model_version_tag(REGISTERED, present.version, ROLLED_BACK, f"to version {former}")
     client.set_model_version_tag(REGISTERED, former, PROMOTION, f"put back in place of version {present.version}")
-    client.set_registered_model_alias(REGISTERED, CHAMPION, former)
     client.set_registered_model_alias(REGISTERED, CHALLENGER, present.version)
+    # Last: once the champion has moved, a repetition would go back by one more version.
+    client.set_registered_model_alias(REGISTERED, CHAMPION, former)
     return f"champion is version {former} again, {client.get_model_version(REGISTERED, former).tags['model']}"
 
 

@@ -3,14 +3,31 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import Params
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import parse_yaml, read_json
-from pipeline.runtime.paths import COMPARISON, DATA, DVC_LOCK, DVC_YAML, PARAMS, archive_of, metrics_of
+from pipeline.runtime.lock import check_inputs
+from pipeline.runtime.paths import (
+    COMPARISON,
+    DATA,
+    DVC_LOCK,
+    DVC_YAML,
+    FIGURES,
+    METRICS,
+    PAGE_HTML,
+    PAGE_MARKDOWN,
+    PARAMS,
+    PREDICTIONS,
+    archive_of,
+    history_of,
+    metrics_of,
+)
+
+# What runs hold of reports, besides models and their histories.
+READ = (DATA, METRICS, PREDICTIONS, COMPARISON, FIGURES, PAGE_HTML, PAGE_MARKDOWN)
 
 
 class PipelineState(NamedTuple):
@@ -46,8 +63,7 @@ def read_state(params: Params) -> PipelineState:
             f"{DVC_LOCK}: {missing[0]} is missing; expected every stage before this one. Run `dvc repro`"
         )
     stages = {name: recorded[name] for name in names}
-    for model in params.models:
-        check_archive(stages[f"train@{model}"], archive_of(model))
+    check_inputs(*map(archive_of, params.models), *map(history_of, params.models), *READ)
     values = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
     return PipelineState(
         fingerprint(stages, values),
@@ -68,11 +84,3 @@ def stages_before_track(params: Params) -> list[str]:
         if stage != "track"
         for name in ([f"train@{model}" for model in params.models] if stage == "train" else [stage])
     ]
-
-
-def check_archive(record: Mapping[str, Any], path: Path) -> None:
-    """Refuse a model other than the one in dvc.lock: its scores would be another's."""
-    expected = next(out["md5"] for out in record["outs"] if out["path"] == path.as_posix())
-    found = hashlib.md5(read_bytes(path), usedforsecurity=False).hexdigest()
-    if found != expected:
-        raise ArtifactError(f"{path}: md5 is {found[:12]}…, {DVC_LOCK} says {expected[:12]}…; run `dvc repro`")

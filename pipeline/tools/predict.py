@@ -17,7 +17,6 @@ from fashion_mnist.data.idx import decode_idx
 from fashion_mnist.data.split import Bytes
 from fashion_mnist.errors import DataError
 from pipeline.runtime.command import quiet_import, run, say
-from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import write_csv
 from pipeline.store.connection import open_store
 from pipeline.store.logged_model import classify
@@ -54,7 +53,12 @@ def read_images(path: Path) -> tuple[list[str], Bytes]:
     Raises DataError for a picture of another size, or where there is none.
     """
     if not path.is_dir():
-        content = read_bytes(path)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror}); expected a folder of PNGs or an IDX file"
+            ) from error
         compressed = content if content.startswith(GZIP) else gzip.compress(content, compresslevel=0)
         images = decode_idx(compressed, dimensions=3, name=str(path))
         if images.shape[1:] != (SIDE, SIDE) or not len(images):

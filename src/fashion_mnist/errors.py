@@ -39,3 +39,13 @@ class ClusterError(PipelineError):
 
 class StudyError(PipelineError):
     """A study that is incomplete, or was made of other data or parameters than the present ones."""
+
+
+def innermost(error: BaseException) -> str:
+    """Return the innermost cause of an error, which says more than what is wrapped around it, in one line."""
+    cause = error
+    while True:
+        inner = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
+        if not isinstance(inner, BaseException):
+            return " ".join(str(cause).split()) or type(cause).__name__
+        cause = inner

@@ -10,6 +10,8 @@ from fashion_mnist.errors import ParamsError
 from fashion_mnist.networks import find_network, network_names
 from fashion_mnist.params import Params, Section, TrainingParams
 
+# Of a wrong value in a message.
+LONGEST = 80
 Parsed = TypeVar("Parsed", bound=Section)
 
 
@@ -19,6 +21,8 @@ def parse_params(document: object, *, source: str) -> Params:
     source: the name that an error carries. Raises ParamsError that names the key, its value and what was expected.
     """
     try:
+        if not document and not isinstance(document, (str, int, float)):
+            raise ParamsError(f"is empty; expected the sections {', '.join(Params.model_fields)}")
         if isinstance(document, Mapping) and isinstance(document.get("train"), Mapping):
             sections = {name: parse_training(name, section) for name, section in document["train"].items()}
             document = {**document, "train": sections}
@@ -60,10 +64,16 @@ def _describe(problem: Mapping[str, Any], kind: type[Section], at: Sequence[str]
         hint = get_close_matches(str(path[-1]), known, n=1)
         return f"{key} is unknown; expected {hint[0] if hint else 'one of ' + ', '.join(known)}"
     if problem["type"] in ("model_type", "mapping_type", "dict_type"):
-        return f"{key or 'the document'} is {problem['input']!r}; expected keys with values"
+        return f"{key or 'the document'} is {_short(problem['input'])}; expected keys with values"
     expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     expected = expected.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
-    return f"{key} is {problem['input']!r}; expected {expected[:1].lower()}{expected[1:]}"
+    return f"{key} is {_short(problem['input'])}; expected {expected[:1].lower()}{expected[1:]}"
+
+
+def _short(value: object) -> str:
+    """Show a value, cut where it is long."""
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
 
 
 def _keys_at(kind: type[Section], path: Sequence[Any]) -> list[str]:

@@ -93,7 +93,7 @@ def test_normalize_refuses(
         normalize.main([])
     assert "\n" not in str(raised.value)
     assert not (workspace / "data/normalized").exists()
-    assert not (workspace / "reports").exists()
+    assert [path.name for path in (workspace / "reports").iterdir()] == ["study.json"]
 
 
 def test_normalize_names_mnist_digits(workspace: Path) -> None:
@@ -140,7 +140,8 @@ def test_unwritable_target_is_named_and_nothing_is_half_written(workspace: Path)
     [
         (b"models: [dense\n", r"params\.yaml: is not YAML \(.*line"),
         (b"models: {dense: dense}\n", r"params\.yaml: download is missing"),
-        (b"", r"params\.yaml: the document is None; expected"),
+        (b"", r"params\.yaml: is empty; expected the sections models, download"),
+        (b"# nothing yet\n", r"params\.yaml: is empty"),
     ],
 )
 def test_broken_params_are_refused_in_one_line(workspace: Path, content: bytes, message: str) -> None:

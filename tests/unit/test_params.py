@@ -150,9 +150,14 @@ def test_missing_key_is_named(key: str) -> None:
     assert error_of(without(key)).startswith(f"params.yaml: {key} is missing; ")
 
 
-@pytest.mark.parametrize("document", [None, [], "epochs"])
+@pytest.mark.parametrize("document", [7, ["models"], "epochs"])
 def test_document_without_keys_is_refused(document: object) -> None:
     assert error_of(document).startswith(f"params.yaml: the document is {document!r}; expected ")
+
+
+@pytest.mark.parametrize("document", [None, [], {}])
+def test_empty_document_is_told_what_belongs_into_it(document: object) -> None:
+    assert error_of(document).startswith("params.yaml: is empty; expected the sections models, download, ")
 
 
 def test_stage_is_told_which_models_have_a_section() -> None:

@@ -1,0 +1,126 @@
+"""What is disturbed: stages, track, rollback, the study's driver; how each is run, and which files it writes."""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.end_to_end.conftest import describe_store, environment_of
+from tests.faults.calls import Ended, run_command, run_forked
+from tests.faults.workspaces import outputs_of
+
+
+class Case(NamedTuple):
+    """A command of the pipeline.
+
+    forked: whether it may run in a child of this process, which spares the import. base: the kept workspace that it
+    starts from. prepare: changes that. store: whether what it leaves includes runs in MLflow.
+    """
+
+    name: str
+    module: str
+    argv: Sequence[str] = ()
+    stage: str = ""
+    forked: bool = True
+    base: str = "base"
+    prepare: Callable[[Path], None] = lambda _: None
+    store: bool = False
+
+    def outputs(self, clone: Path) -> list[str]:
+        """List the files that the command writes, but for those of the run store."""
+        if self.module == "tools.study":
+            return [
+                "reports/study.json",
+                *(f.relative_to(clone).as_posix() for f in (clone / "reports/study").rglob("*.csv")),
+            ]
+        return outputs_of(clone, self.stage) if self.stage else []
+
+    def run(self, clone: Path, *, log: Path | None = None, options: list[str] | None = None) -> Ended:
+        """Run the command in a workspace, under strace if options are given."""
+        if self.module == "dvc":
+            return run_command(
+                [sys.executable, "-m", "dvc", *self.argv], clone, dvc_environment(clone), log=log, options=options
+            )
+        if self.forked:
+            return run_forked(lambda: run_stage(self.module, self.argv), clone, log=log, options=options)
+        command = [sys.executable, "-m", f"pipeline.{self.module}", *self.argv]
+        return run_command(command, clone, environment_of(clone), log=log, options=options)
+
+
+def dvc_environment(clone: Path) -> dict[str, str]:
+    """Return the environment that DVC runs in."""
+    return environment_of(clone) | {"DVC_SITE_CACHE_DIR": str(clone / ".dvc/site-cache")}
+
+
+def run_stage(module: str, argv: Sequence[str]) -> None:
+    """Run a stage as its command does."""
+    from pipeline.runtime.command import run
+
+    sys.argv = [module, *argv]
+    for name in [name for name in os.environ if name.startswith(("DVC_", "MLFLOW_TRACKING"))]:
+        del os.environ[name]
+    run(importlib.import_module(f"pipeline.{module}").main)
+
+
+def no_store(clone: Path) -> None:
+    """Take the run store away."""
+    import shutil
+
+    shutil.rmtree(clone / "tracking")
+    (clone / "tracking").mkdir()
+
+
+def no_trial(clone: Path) -> None:
+    """Take one trial's result away."""
+    sorted((clone / "study/trials").glob("*.json"))[0].unlink()
+
+
+def former_champion(clone: Path) -> None:
+    """Note in the registry that the champion replaced the other version, so that it can be rolled back."""
+    ended = run_forked(_note_former, clone)
+    assert ended.code == 0, ended.said
+
+
+def _note_former() -> None:
+    from pipeline.store.connection import open_store
+    from pipeline.store.registry import CHAMPION, FORMER, REGISTERED, version_of
+
+    with open_store() as store:
+        present = version_of(store, CHAMPION)
+        other = {"1": "2", "2": "1"}[str(present.version)]
+        store.client.set_model_version_tag(REGISTERED, present.version, FORMER, other)
+
+
+def read_runs(clone: Path) -> Any:
+    """Describe everything in a workspace's store but ids and times; in a child, for MLflow keeps files open."""
+    answer = clone.parent / "store.json"
+    answer.unlink(missing_ok=True)
+    ended = run_forked(lambda: _write_runs(answer), clone)
+    return json.loads(answer.read_text()) if ended.code == 0 else f"unreadable: {ended.said[-300:]}"
+
+
+def _write_runs(answer: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{Path('tracking/mlflow.db').resolve()}")
+    answer.write_text(json.dumps(describe_store(client), sort_keys=True))
+
+
+# The quick ones first.
+CASES = [
+    Case("download", "download", stage="download"),
+    Case("normalize", "normalize", stage="normalize"),
+    Case("study, tables", "tools.study", base="studied"),
+    Case("report", "report", stage="report"),
+    Case("rollback", "tools.rollback", prepare=former_champion, store=True),
+    Case("track", "track", stage="track", prepare=no_store, store=True),
+    # DVC's own writes: its child, the stage, is not traced.
+    Case("dvc repro itself", "dvc", ["repro", "--force", "--single-item", "normalize"], forked=False),
+    Case("train@dense", "train", ["dense"], "train@dense", forked=False),
+    Case("train@cnn", "train", ["cnn"], "train@cnn", forked=False),
+    Case("evaluate", "evaluate", stage="evaluate", forked=False),
+    Case("study, one trial", "tools.study", forked=False, base="studied", prepare=no_trial),
+]

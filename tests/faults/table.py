@@ -1,0 +1,69 @@
+"""The verdicts as a table in a page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.runtime.machine import cpu_model
+from tests.faults.damage import DAMAGE, PLACES
+from tests.faults.judge import KILL, Verdict
+
+BEGIN, END = "<!-- make faults writes from here -->", "<!-- to here -->"
+
+
+def write_table(verdicts: Sequence[Verdict], page: Path | None) -> str:
+    """Return the counts as a table in Markdown; put it into a page between two marks, if one is given."""
+    text = make_table(verdicts)
+    if page is not None:
+        before, _, rest = page.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
+        page.write_text(f"{before}{BEGIN}\n{text}{END}{after}")
+    return text
+
+
+def make_table(verdicts: Sequence[Verdict]) -> str:
+    """Count the points of each case, and those that something was wrong at."""
+    disturbed = [verdict for verdict in verdicts if verdict.case != DAMAGE and not verdict.missed]
+    lines = [
+        "| disturbed | killed | of these by `dvc repro` | failing calls | answered in a line | harmless | wrong |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for case in dict.fromkeys(verdict.case for verdict in disturbed):
+        lines.append(row([verdict for verdict in disturbed if verdict.case == case], case))
+    lines += [
+        row(disturbed, "**all**"),
+        "",
+        "| flipped in | files | refused and mended | wrong |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for place in PLACES:
+        flipped = [verdict for verdict in verdicts if verdict.case == DAMAGE and verdict.fault.startswith(f"{place},")]
+        wrong = sum(bool(verdict.wrong) for verdict in flipped)
+        lines.append(f"| the {place} | {len(flipped)} | {len(flipped) - wrong} | {wrong} |")
+    restored = sum(verdict.recovery.startswith("dvc.lock") for verdict in disturbed)
+    missed = sum(verdict.missed for verdict in verdicts)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"DVC itself, killed: after {restored} of these kills, `dvc.lock` had to be restored as said above. "
+            f"{missed} points were not reached in a second run and count nowhere.",
+            "",
+            f"Made on {cpu_model()}.",
+            "",
+        ]
+    )
+
+
+def row(verdicts: Sequence[Verdict], name: str) -> str:
+    """Return one row of the table."""
+    kills = [verdict for verdict in verdicts if verdict.fault == KILL]
+    failures = [verdict for verdict in verdicts if verdict.fault != KILL]
+    counts = (
+        len(kills),
+        sum(verdict.recovery != "command" for verdict in kills),
+        len(failures),
+        sum(verdict.code == 1 for verdict in failures),
+        sum(verdict.code == 0 for verdict in failures),
+        sum(bool(verdict.wrong) for verdict in verdicts),
+    )
+    return f"| {name} | {' | '.join(map(str, counts))} |"

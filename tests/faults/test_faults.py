@@ -1,0 +1,62 @@
+"""A small share of `make faults`: kills, failing calls and damage where a point takes a fraction of a second."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import copy_workspace, tracked
+from tests.faults.__main__ import ERRORS, evenly
+from tests.faults.calls import available
+from tests.faults.cases import CASES
+from tests.faults.damage import PLACES, damage
+from tests.faults.judge import KILL, disturb, take_reference
+
+__all__ = ["tracked"]
+
+pytestmark = pytest.mark.skipif(not available(), reason="strace is not installed, or may not trace")
+CASES_BY_NAME = {case.name: case for case in CASES}
+
+
+@pytest.fixture(scope="module")
+def folder(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete workspace in `base`, without its store, and room for the copy that is disturbed."""
+    folder = tmp_path_factory.mktemp("faults")
+    copy_workspace(tracked, folder / "base")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["download", "normalize", "report"])
+def test_disturbed_stage_loses_nothing_and_a_repetition_completes_it(name: str, folder: Path) -> None:
+    case = CASES_BY_NAME[name]
+    reference = take_reference(case, folder)
+    verdicts = [
+        disturb(case, point, fault, reference, folder, by_dvc=False)
+        for fault, most in ((KILL, 8), *((error, 2) for error in ERRORS))
+        for point in evenly(reference.points, most)
+    ]
+    assert len([verdict for verdict in verdicts if not verdict.missed]) >= 10
+    assert [verdict for verdict in verdicts if verdict.wrong] == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "path", "place"),
+    [
+        ("normalize", "data/raw/train-images-idx3-ubyte.gz", PLACES[0]),
+        ("normalize", "data/raw/train-images-idx3-ubyte.gz", PLACES[1]),
+        ("report", "reports/arrays.npz", PLACES[0]),
+    ],
+)
+def test_flipped_bit_is_refused_and_mended_as_the_message_says(stage: str, path: str, place: str, folder: Path) -> None:
+    assert damage(folder, stage, path, place).wrong == []
+
+
+def test_harness_notices_a_write_that_is_not_atomic(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_in_place(content: bytes, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    monkeypatch.setattr("pipeline.download.write_bytes", write_in_place)
+    case = CASES_BY_NAME["download"]
+    reference = take_reference(case, folder)
+    point = next(point for point in reference.points if point.call == "write" and "train-images" in point.path)
+    assert disturb(case, point, KILL, reference, folder, by_dvc=False).wrong

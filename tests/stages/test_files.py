@@ -1,0 +1,53 @@
+"""Claims about writing files, and about errors that are wrapped in others."""
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashion_mnist.errors import ArtifactError, innermost
+from pipeline.runtime.files import atomic_write, write_bytes
+
+# Above what Linux gives to processes, unless it is told to give more than 4 million.
+GONE = 2**22 + 1
+
+
+def test_what_a_killed_process_left_is_deleted_when_the_file_is_written_again(tmp_path: Path) -> None:
+    left = tmp_path / f".scores.json.{GONE}.tmp"
+    left.write_bytes(b"{")
+    write_bytes(b"{}\n", tmp_path / "scores.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["scores.json"]
+
+
+@pytest.mark.parametrize("name", [f".scores.json.{os.getppid()}.tmp", f".other.json.{GONE}.tmp", ".scores.json.tmp"])
+def test_what_others_are_writing_stays(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"{")
+    write_bytes(b"{}\n", tmp_path / "scores.json")
+    assert (tmp_path / name).exists()
+
+
+def test_innermost_cause_is_one_line() -> None:
+    outer = RuntimeError("HTTPConnectionPool(host='127.0.0.1'): Max retries exceeded")
+    outer.__cause__ = ConnectionRefusedError(111, "Connection\n refused")
+    assert innermost(outer) == "[Errno 111] Connection refused"
+    assert innermost(TimeoutError()) == "TimeoutError"
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """Files of 150 bytes at most, as if the disk were full then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_array_whose_last_block_does_not_fit_is_no_success(tmp_path: Path) -> None:
+    path = tmp_path / "labels.npy"
+    with pytest.raises(ArtifactError, match=r"labels\.npy: cannot be written"), atomic_write(path) as file:
+        np.save(file, np.zeros(50, np.uint8))  # a header of 128 bytes, which fits, and 50 that do not
+    assert list(tmp_path.iterdir()) == []

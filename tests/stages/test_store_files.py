@@ -1,0 +1,37 @@
+"""A run store on disk that a killed process left half-made."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.tools.demo import PROJECT
+
+OPEN = "from pipeline.runtime.command import run; from pipeline.tools.rollback import main; run(main)"
+
+
+def open_in(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Ask a store for its champion, in a process of its own: MLflow keeps files open."""
+    environment = {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "PATH": ""}
+    command = [sys.executable, "-c", OPEN]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_store_that_was_killed_while_it_was_made_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "tracking").mkdir()
+    for name in (".mlflow.db.new", ".mlflow.db.new-journal"):
+        (tmp_path / "tracking" / name).write_bytes(b"half")
+    done = open_in(tmp_path)
+    assert "has no champion" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "tracking").iterdir()) == ["lock", "mlflow.db"]
+
+
+def test_store_that_is_half_made_is_one_line_that_says_what_to_delete(tmp_path: Path) -> None:
+    (tmp_path / "tracking").mkdir()
+    with sqlite3.connect(tmp_path / "tracking/mlflow.db") as half:
+        half.execute("create table experiments (experiment_id integer)")
+    done = open_in(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert f"delete {tmp_path / 'tracking/mlflow.db'}" in done.stderr
