@@ -84,7 +84,7 @@ def classify(store: Store, model_uri: str, images: np.ndarray[Any, Any]) -> np.n
         raise TrackingError(f"{model_uri}: is not in the run store; run `dvc repro` to register it") from error
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            folder = copy_registered(store, model_uri, version.source, Path(scratch))
+            folder = copy_registered(store, model_uri, str(version.source), Path(scratch))
             probabilities: np.ndarray[Any, Any] = mlflow.pyfunc.load_model(str(folder)).predict(images)["probabilities"]
         except MlflowException as error:
             raise TrackingError(f"{model_uri}: {' '.join(str(error).split())}") from error
