@@ -1,5 +1,8 @@
 """A network as MLflow keeps it: logged with the code that serves it, and loaded again."""
 
+import hashlib
+import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +17,16 @@ from mlflow.types import Schema, TensorSpec
 
 from fashion_mnist.data.fashion_mnist import CLASSES, INPUT_SHAPE
 from pipeline.store.connection import Store, TrackingError
+from pipeline.store.serving import ADDED, digest_folder, refuse_changed
 
 INPUTS = Schema([TensorSpec(np.dtype(np.uint8), (-1, *INPUT_SHAPE))])
 OUTPUTS = Schema(
     [TensorSpec(np.dtype(np.float32), (-1, CLASSES), "probabilities"), TensorSpec(np.dtype("str"), (-1,), "names")]
 )
 SERVED_CODE = Path(__file__).with_name("serving.py")
+# The tag of a logged model with the digests of its files; it is in the store's database, not beside the files.
+CONTENT = "content"
+CODE = "code"
 
 
 class Archive(NamedTuple):
@@ -40,7 +47,8 @@ def log_model(store: Store, run_id: str, archive: Archive, *, name: str, tags: M
     client = store.client
     logged = client.create_logged_model(store.experiment_id, name=name, source_run_id=run_id, tags=dict(tags))
     with tempfile.TemporaryDirectory() as scratch:
-        folder = f"{scratch}/model"
+        folder, code = f"{scratch}/model", Path(scratch, CODE)
+        shutil.copytree(archive.code, code / archive.code.name, ignore=shutil.ignore_patterns(*ADDED))
         mlflow.pyfunc.save_model(
             folder,
             mlflow_model=Model(
@@ -51,12 +59,13 @@ def log_model(store: Store, run_id: str, archive: Archive, *, name: str, tags: M
             ),
             python_model=str(SERVED_CODE),
             artifacts={"archive": str(archive.path)},
-            model_config={"sha256": archive.sha256},
-            code_paths=[str(archive.code)],
+            model_config={"sha256": archive.sha256, "code": digest_folder(code)},
+            code_paths=[str(code / archive.code.name)],
             pip_requirements=list(archive.requirements),
             signature=ModelSignature(INPUTS, OUTPUTS),
             input_example=archive.example,
         )
+        client.set_logged_model_tags(logged.model_id, {CONTENT: json.dumps(digest_parts(Path(folder)))})
         client.log_model_artifacts(logged.model_id, folder)
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -66,16 +75,44 @@ def log_model(store: Store, run_id: str, archive: Archive, *, name: str, tags: M
 def classify(store: Store, model_uri: str, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Load a registered model and return its class probabilities, shape (n, 10); images: uint8, (n, 28, 28, 1).
 
-    Raises TrackingError when there is no such model, or if its archive was changed after it was registered.
+    Raises TrackingError when there is no such model, or if any of its files was changed after it was registered.
     """
     name, _, alias = model_uri.removeprefix("models:/").partition("@")
     try:
-        store.client.get_model_version_by_alias(name, alias)
+        version = store.client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
         raise TrackingError(f"{model_uri}: is not in the run store; run `dvc repro` to register it") from error
-    try:
-        model = mlflow.pyfunc.load_model(model_uri)
-    except MlflowException as error:
-        raise TrackingError(f"{model_uri}: {' '.join(str(error).split())}") from error
-    probabilities: np.ndarray[Any, Any] = model.predict(images)["probabilities"]
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            folder = copy_registered(store, model_uri, str(version.source), Path(scratch))
+            probabilities: np.ndarray[Any, Any] = mlflow.pyfunc.load_model(str(folder)).predict(images)["probabilities"]
+        except MlflowException as error:
+            raise TrackingError(f"{model_uri}: {' '.join(str(error).split())}") from error
     return probabilities
+
+
+def copy_registered(store: Store, model_uri: str, source: str, scratch: Path) -> Path:
+    """Copy a registered model's files, once they are shown to be those that were logged; returns their folder.
+
+    source: the logged model, as models:/ID. The code among the files is not run before. A model that an older version
+    of this project logged has no digest; its archive is checked when it is loaded.
+    """
+    folder = Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=str(scratch)))
+    for compiled in list(folder.rglob("__pycache__")):  # Python would run it in place of the code
+        shutil.rmtree(compiled)
+    recorded = store.client.get_logged_model(source.removeprefix("models:/")).tags.get(CONTENT)
+    if recorded:
+        expected, found = json.loads(recorded), digest_parts(folder)
+        for part in sorted(expected.keys() | found.keys()):
+            refuse_changed(part, found.get(part, "of no file"), expected.get(part, "no such file"))
+    return folder
+
+
+def digest_parts(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each of a model's files by path, and of its copy of the library as one."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {CODE: digest_folder(folder / CODE)} | {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if not name.startswith(f"{CODE}/") and path.name not in ADDED
+    }

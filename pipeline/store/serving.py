@@ -17,6 +17,8 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+# What Python and MLflow add to a model that is loaded.
+ADDED = {"__pycache__", "registered_model_meta"}
 EXPECTED = "expected whole numbers from 0 to 255, uint8, of shape (n, 28, 28, 1)"
 
 
@@ -27,15 +29,12 @@ class GarmentClassifier(PythonModel):
     _skip_type_hint_validation = True
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the network, once its archive is shown to be the one that was registered."""
+        """Load the network, once its archive and the copy of the library are shown to be those that were registered."""
         path = Path(context.artifacts["archive"])
         archive = path.read_bytes()
-        found, expected = hashlib.sha256(archive).hexdigest(), context.model_config["sha256"]
-        if found != expected:
-            raise MlflowException(
-                f"{path.name}: sha256 is {found[:12]}…, expected {expected[:12]}…; the file was changed after it was "
-                "registered. Delete the store and run `dvc repro`"
-            )
+        refuse_changed(path.name, hashlib.sha256(archive).hexdigest(), context.model_config["sha256"])
+        # Before anything is imported from it.
+        refuse_changed("code", digest_folder(path.parents[1] / "code"), context.model_config["code"])
         os.environ["KERAS_BACKEND"] = "tensorflow"
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
         from fashion_mnist.training.archive import from_archive
@@ -58,6 +57,23 @@ class GarmentClassifier(PythonModel):
             )
         probabilities = predict(self.network, scale_pixels(model_input[..., 0]))
         return {"probabilities": probabilities, "names": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
+
+
+def digest_folder(folder: Path) -> str:
+    """Return the sha256 of a folder's files, their paths and contents, but for those that loading a model adds."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not ADDED & set(path.parts)):
+        found.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def refuse_changed(name: str, found: str, expected: str) -> None:
+    """Raise MlflowException unless a digest is the one that was registered."""
+    if found != expected:
+        raise MlflowException(
+            f"{name}: sha256 is {found[:12]}…, expected {expected[:12]}…; it was changed after it was registered. "
+            "Delete the store and run `dvc repro`"
+        )
 
 
 def convert_pixels(data: Any, spec: Any) -> np.ndarray[Any, Any]:

@@ -1,6 +1,6 @@
 """The champion behind a real server and a real HTTP client, and the same model over files."""
 
-import hashlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from fashion_mnist.data.idx import decode_idx, encode_idx
 from pipeline.runtime.formats import parse_csv
 from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import MlflowClient
-from tests.end_to_end.conftest import environment_of, free_port, run_module, running
+from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module, running
 
 IMAGES = 100
 KINDS = ("idx", "idx.gz", "pngs")
@@ -119,20 +119,72 @@ def test_picture_of_another_size_is_named(tracked: Path, tmp_path: Path) -> None
     assert done.stderr.splitlines()[-1].endswith("wide.png: 30x28 pixels; expected 28x28. Scale it first")
 
 
-def test_archive_that_was_changed_after_it_was_registered_is_refused_in_one_line(clone: Path, tmp_path: Path) -> None:
-    assert run_module("track", folder=clone).returncode == 0
-    path = clone / f"models/{champion_of(clone)}/model.keras"
-    expected, changed = hashlib.sha256(path.read_bytes()).hexdigest(), path.read_bytes() + b"x"
-    archives = list((clone / "tracking/artifacts").rglob("model.keras"))
-    assert len(archives) == 2
-    for archive in archives:
-        archive.write_bytes(changed)
-    Image.new("L", (28, 28)).save(tmp_path / "black.png")
-    done = run_module("tools.predict", str(tmp_path), "--output", str(tmp_path / "predictions.csv"), folder=clone)
-    assert done.returncode == 1
+def predict_line(clone: Path, folder: Path) -> str:
+    """Return the one line in which `predict` refuses a model; it writes nothing."""
+    Image.new("L", (28, 28)).save(folder / "black.png")
+    done = run_module("tools.predict", str(folder), "--output", str(folder / "predictions.csv"), folder=clone)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert not (folder / "predictions.csv").exists()
     (line,) = done.stderr.splitlines()
-    assert line == (
-        f"error: models:/fashion-mnist@champion: model.keras: sha256 is {hashlib.sha256(changed).hexdigest()[:12]}…, "
-        f"expected {expected[:12]}…; the file was changed after it was registered. Delete the store and run `dvc repro`"
+    return line
+
+
+# How a stranger may change the files of a registered model, and what the message then names.
+CHANGES = {
+    "network": ("model.keras", "artifacts/model.keras"),
+    "copy of the library": ("code/fashion_mnist/data/dataset.py", "code"),
+    "module beside it": ("code/numpy.py", "code"),
+    "served code": ("serving.py", "serving.py"),
+    "description": ("MLmodel", "MLmodel"),
+}
+
+
+@pytest.fixture(scope="module")
+def registered(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a store of its own."""
+    workspace = copy_workspace(tracked, tmp_path_factory.mktemp("registered") / "clone")
+    assert run_module("track", folder=workspace).returncode == 0
+    return workspace
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_model_that_was_changed_after_it_was_registered_is_refused_by_name(
+    registered: Path, tmp_path: Path, change: str
+) -> None:
+    path, named = CHANGES[change]
+    marker = tmp_path / "ran"
+    added = b"x" if path.endswith(".keras") else f"\nopen({str(marker)!r}, 'w')\n".encode()
+    models = list((registered / "tracking/artifacts/models").iterdir())
+    assert len(models) == 2
+    files = [model / "artifacts" / ("artifacts" if path.endswith(".keras") else "") / path for model in models]
+    kept = [file.read_bytes() if file.exists() else None for file in files]
+    for file, content in zip(files, kept, strict=True):
+        file.write_bytes((content or b"") + (b"# changed\n" if path == "MLmodel" else added))
+    try:
+        line = predict_line(registered, tmp_path)
+    finally:
+        for file, content in zip(files, kept, strict=True):
+            file.write_bytes(content) if content is not None else file.unlink()
+    assert line.startswith(f"error: models:/fashion-mnist@champion: {named}: sha256 is ")
+    assert "changed after it was registered" in line
+    assert not marker.exists(), "the stranger's code ran"
+
+
+def test_served_model_with_changed_code_does_not_load(registered: Path, tmp_path: Path) -> None:
+    """As `mlflow models serve` loads it, which knows nothing of this project."""
+    for code in (registered / "tracking/artifacts/models").glob("*/artifacts/code/fashion_mnist/data/dataset.py"):
+        shutil.copytree(code.parents[3], tmp_path / "model", dirs_exist_ok=True)
+    with (tmp_path / "model/code/fashion_mnist/data/dataset.py").open("a") as file:
+        file.write(f"\nopen({str(tmp_path / 'ran')!r}, 'w')\n")
+    script = "import mlflow; mlflow.pyfunc.load_model('model')"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment_of(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert not (tmp_path / "predictions.csv").exists()
+    assert done.returncode == 1
+    assert "code: sha256 is " in done.stderr
+    assert not (tmp_path / "ran").exists(), "the stranger's code ran"
