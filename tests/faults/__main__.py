@@ -77,7 +77,7 @@ def work(worker: int, share: float, names: Sequence[str], *, end: float) -> None
     known = {verdict.key for verdict in read_verdicts()}
     with (SCRATCH / f"verdicts-{worker}.jsonl").open("a") as file:
         for verdict in judge_all(worker, share, names, known, folder):
-            file.write(json.dumps({"code": code_digest(), **verdict._asdict()}) + "\n")
+            file.write(json.dumps({"digest": code_digest(), **verdict._asdict()}) + "\n")
             file.flush()
             if time.monotonic() > end:
                 return
@@ -126,7 +126,7 @@ def read_verdicts() -> list[Verdict]:
     """Read all verdicts so far that are about the present code."""
     lines = [line for path in sorted(SCRATCH.glob("verdicts-*.jsonl")) for line in path.read_text().splitlines()]
     documents = [json.loads(line) for line in lines]
-    present = [document for document in documents if document["code"] == code_digest()]
+    present = [document for document in documents if document["digest"] == code_digest()]
     return [Verdict(**{key: document[key] for key in Verdict._fields}) for document in present]
 
 
