@@ -58,8 +58,8 @@ def open_store(experiment: str = EXPERIMENT, *, exclusive: bool = True) -> Itera
     experiment: the one whose runs are meant. exclusive: hold a lock against other processes on this machine; needed
     wherever a read decides what is written. Raises TrackingError, in one line, whatever MLflow raises within the block.
     """
-    address = os.environ.get(SERVER, "")
-    folder = store_folder()
+    named = os.environ.get(SERVER)
+    address, folder = named or "", store_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
@@ -86,6 +86,11 @@ def open_store(experiment: str = EXPERIMENT, *, exclusive: bool = True) -> Itera
             f"{where}: the run store failed ({reason}); expected one that answers and has room. Models "
             f"and reports are safe. Run again when it does{last}"
         ) from error
+    finally:
+        # MLflow writes the address into the environment, where the next call would take it for a server's.
+        os.environ.pop(SERVER, None)
+        if named is not None:
+            os.environ[SERVER] = named
 
 
 def make_database(folder: Path) -> None:
