@@ -50,8 +50,8 @@ def open_store(experiment: str = EXPERIMENT, *, exclusive: bool = True) -> Itera
     experiment: the one whose runs are meant. exclusive: hold a lock against other processes on this machine; needed
     wherever a read decides what is written. Raises TrackingError, in one line, whatever MLflow raises within the block.
     """
-    address = os.environ.get(SERVER, "")
-    folder = store_folder()
+    named = os.environ.get(SERVER)
+    address, folder = named or "", store_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
@@ -71,6 +71,11 @@ def open_store(experiment: str = EXPERIMENT, *, exclusive: bool = True) -> Itera
             f"{where}: the run store failed ({reason}); expected one that answers. Models and reports are safe. "
             "Repair the store and run `dvc repro` again"
         ) from error
+    finally:
+        # MLflow writes the address into the environment, where the next call would take it for a server's.
+        os.environ.pop(SERVER, None)
+        if named is not None:
+            os.environ[SERVER] = named
 
 
 def find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -66,6 +66,14 @@ def test_each_training_is_a_nested_run_with_its_parameters_and_its_curve(
     assert "cut" not in described[trial.name]["params"]
 
 
+def test_files_of_the_study_lie_in_the_folder_of_the_store(studied: tuple[Path, Study], read_store: Reader) -> None:
+    folder, _ = studied
+    experiment = read_store(folder).get_experiment_by_name(STUDY_EXPERIMENT)
+    assert experiment is not None
+    assert experiment.artifact_location.startswith((folder / "tracking").as_uri())
+    assert not (folder / "mlruns").exists()
+
+
 def test_nothing_is_logged_that_a_training_does_not_have(studied: tuple[Path, Study], read_store: Reader) -> None:
     described = describe_study_runs(read_store(studied[0]))
     assert set(described["dense article, seed 1"]["metrics"]) == {"epoch_loss", "epoch_accuracy", "accuracy"}
