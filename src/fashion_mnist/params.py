@@ -202,6 +202,20 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _half_precision_may_use_its_instructions(self) -> "Params":
+        # On a CPU that has bfloat16, TensorFlow asks oneDNN for it, which aborts where AVX2 is the limit.
+        half = [name for name, section in self.train.items() if section.precision == "mixed_bfloat16"]
+        chosen = [(f"train.{name}", self.train[name].instructions) for name in half]
+        chosen += [("evaluate", self.evaluate.instructions) for name in half if name in self.models]
+        for key, instructions in chosen:
+            if instructions != "native":
+                raise ParamsError(
+                    f"{key}.instructions is {instructions!r}; expected native, "
+                    f"since train.{half[0]}.precision is mixed_bfloat16"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _swept_models_have_units(self) -> "Params":
         for model in self.study.sweep:
             if "units" not in type(self.train[model]).model_fields:

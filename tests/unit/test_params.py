@@ -103,6 +103,15 @@ def test_wrong_value_is_named_with_what_was_expected(key: str, value: Any, expec
     assert "\n" not in said
 
 
+def test_half_precision_demands_native_instructions_of_training_and_evaluate() -> None:
+    document = changed("train.dense.precision", "mixed_bfloat16")
+    assert error_of(document).startswith("params.yaml: train.dense.instructions is 'avx2'; expected native")
+    document["train"]["dense"]["instructions"] = "native"
+    assert error_of(document).startswith("params.yaml: evaluate.instructions is 'avx2'; expected native")
+    document["evaluate"]["instructions"] = "native"
+    assert parse_params(document, source="params.yaml").train["dense"].precision == "mixed_bfloat16"
+
+
 def test_wrong_value_in_a_list_is_named_by_its_place() -> None:
     assert error_of(changed("train.cnn.filters", [32, "64"])).startswith("params.yaml: train.cnn.filters.1 is '64'")
 

@@ -42,7 +42,3 @@ def test_inside_are_the_kernels_and_what_each_layer_makes_of_the_image(images: F
 
 def test_network_without_images_inside_shows_none(images: Floats) -> None:
     assert look_inside(small_dense(), images[0]) == {}
-
-
-def test_what_is_seen_inside_is_float32_whatever_the_layers_compute_in(images: Floats) -> None:
-    assert {values.dtype for values in look_inside(small_cnn("mixed_bfloat16"), images[0]).values()} == {np.dtype("f4")}
