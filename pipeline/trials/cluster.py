@@ -189,9 +189,8 @@ class Workers:
                 if difference:
                     self.refuse(address, difference)
         if self.present and not self.threads():
-            address, reason = next((item for item in self._refused.items() if item[0] in self.present), ("", ""))
-            if address:
-                raise ClusterError(f"no worker may run a trial; {address}: {reason}")
+            address = next(iter(self.present))
+            raise ClusterError(f"no worker may run a trial; {address}: {self._refused[address]}")
         if not self.present and not self._said_waiting:
             self._say("no worker is there yet; waiting for one")
         self._said_waiting = not self.present

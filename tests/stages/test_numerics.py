@@ -31,7 +31,8 @@ NOT_PROMISED = "the same bits are promised on x86-64 with AVX2; elsewhere metric
 
 PINS = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_prefer_vector_width=256 --xla_cpu_use_xnnpack=false",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_prefer_vector_width=256 --xla_cpu_use_xnnpack=false "
+    "--xla_cpu_enable_platform_dependent_math=false",
     "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL": "0",
     "OPENBLAS_CORETYPE": "Haswell",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
