@@ -94,7 +94,9 @@ def write_study(
     for path, content in tables.items():
         write_bytes(content, path)
     files = {path.as_posix(): hashlib.sha256(content).hexdigest() for path, content in sorted(tables.items())}
-    write_json(describe_study(params, fingerprint, len(trials)) | {"files": files}, STUDY)
+    carried_over = sum(results[key].carried_over for key in trials)
+    description = describe_study(params, fingerprint, len(trials), carried_over=carried_over)
+    write_json(description | {"files": files}, STUDY)
     say(f"{STUDY_TRIALS}: {len(trials)} trials")
 
 
@@ -105,12 +107,13 @@ def record(trial: Trial, result: StoredResult) -> TrialRecord:
     return TrialRecord(trial.kind, trial.model, units_of(trial.params), trial.params.seed, trial.cut, history)
 
 
-def describe_study(params: Params, fingerprint: Fingerprint, trials: int) -> dict[str, Any]:
+def describe_study(params: Params, fingerprint: Fingerprint, trials: int, *, carried_over: int) -> dict[str, Any]:
     """Describe a study: what it was made of, so that its readers can tell whether it is about the present state."""
     models = sorted({*params.study.replicates, *params.study.sweep})
     return {
         "dataset": read_json(DATA)["dataset"],
         "trials": trials,
+        "carried_over": carried_over,
         "train": {model: describe_training(params, model) for model in models},
         "data": fingerprint.data,
         "code": describe_code(fingerprint.code),

@@ -24,7 +24,7 @@ class Progress:
         """Note a finished trial."""
         self._missing.discard(key)
         trial, val_accuracy = self._trials[key], result.history[-1][-1]
-        for group in _groups(trial):
+        for group in () if result.carried_over else _groups(trial):
             seen = self._seen[group]
             seen[0] += result.seconds
             seen[1] += trial.params.epochs

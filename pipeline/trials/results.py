@@ -21,12 +21,14 @@ class StoredResult(NamedTuple):
     """What a trial gave.
 
     history: a row for each epoch: epoch, loss, accuracy, val_loss, val_accuracy; the last two are None without
-    validation. predictions: of each test image, or None. seconds: how long the trial took.
+    validation. predictions: of each test image, or None. seconds: how long the trial took. carried_over: trained by
+    former code and kept by `pipeline.tools.confirm`; the seconds are unknown then, 0.
     """
 
     history: list[list[float | None]]
     predictions: list[int] | None
     seconds: float
+    carried_over: bool = False
 
 
 def path_of(key: str) -> Path:
@@ -34,9 +36,11 @@ def path_of(key: str) -> Path:
     return TRIALS / f"{key}.json"
 
 
-def write_result(key: str, trial: Trial, result: Mapping[str, Any], seconds: float) -> StoredResult:
+def write_result(
+    key: str, trial: Trial, result: Mapping[str, Any], seconds: float, *, carried_over: bool = False
+) -> StoredResult:
     """Store a trial's result and return it."""
-    stored = StoredResult(result["history"], result["predictions"], seconds)
+    stored = StoredResult(result["history"], result["predictions"], seconds, carried_over)
     content = {"trial": trial.document(), "result": stored._asdict()}
     write_bytes((json.dumps({"sha256": _digest(content), **content}) + "\n").encode(), path_of(key))
     return stored

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -209,6 +210,20 @@ def test_code_that_changes_while_a_study_runs_is_noticed(fresh: Path) -> None:
     assert said.splitlines()[-1].startswith("error: ")
     assert "src/fashion_mnist/training/loop.py" in said
     assert len(stored(fresh)) <= len(kept) + 1  # what was nearly done when the file changed
+
+
+def test_edit_that_changes_no_result_keeps_the_study(studied: Path, tmp_path: Path) -> None:
+    folder = copy_workspace(studied, tmp_path / "clone")
+    shutil.rmtree(folder / "study/trials")  # as in a clone
+    with (folder / "src/fashion_mnist/training/loop.py").open("a") as loop:
+        loop.write("# edited\n")
+    confirmed = run_module("tools.confirm", folder=folder)
+    assert confirmed.returncode == 0, confirmed.stderr
+    again = run_module("tools.study", folder=folder)
+    assert f"{TRIALS} of them done" in again.stdout
+    tables = {path: sha for path, sha in results_in(folder).items() if path.endswith(".csv")}
+    assert tables == {path: sha for path, sha in results_in(studied).items() if path.endswith(".csv")}
+    assert json.loads((folder / "reports/study.json").read_text())["carried_over"] == TRIALS - 1
 
 
 def test_damaged_data_are_named(fresh: Path) -> None:
