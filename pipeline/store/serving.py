@@ -102,7 +102,7 @@ def answer(data: bytes, content_type: str | None, model: Any, input_schema: Any)
     """
     try:
         found = model.predict(read_request(data, content_type))
-        content = {"predictions": {name: values.tolist() for name, values in found.items()}}
+        content: dict[str, Any] = {"predictions": {name: values.tolist() for name, values in found.items()}}
         status = HTTPStatus.OK
     except RequestError as error:
         status, content = error.status, {"error_code": error.status.name, "message": str(error)}
