@@ -140,7 +140,8 @@ def environment_of(folder: Path) -> dict[str, str]:
     """Return the environment of a user who works in a workspace."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
-    return kept | {"PATH": path, "PYTHONPATH": str(folder / "src"), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    mlflow = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return kept | mlflow | {"PATH": path, "PYTHONPATH": str(folder / "src")}
 
 
 def free_port() -> int:
