@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.data.idx import decode_idx, encode_idx
 from pipeline.runtime.formats import parse_csv
 from pipeline.runtime.tables import PREDICTIONS
-from pipeline.store.connection import MlflowClient
+from pipeline.store.connection import MlflowClient, TrackingError, open_store
+from pipeline.store.logged_model import classify
 from pipeline.store.serving import MOST_BYTES
 from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module, running
 from tests.end_to_end.front import documented, nginx
@@ -229,19 +231,9 @@ def test_picture_of_another_size_is_named(tracked: Path, tmp_path: Path) -> None
     assert done.stderr.splitlines()[-1].endswith("wide.png: 30x28 pixels; expected 28x28. Scale it first")
 
 
-def predict_line(clone: Path, folder: Path) -> str:
-    """Return the one line in which `predict` refuses a model; it writes nothing."""
-    Image.new("L", (28, 28)).save(folder / "black.png")
-    done = run_module("tools.predict", str(folder), "--output", str(folder / "predictions.csv"), folder=clone)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert not (folder / "predictions.csv").exists()
-    (line,) = done.stderr.splitlines()
-    return line
-
-
 # How a stranger may change the files of a registered model, and what the message then names.
 CHANGES = {
-    "network": ("model.keras", "artifacts/model.keras"),
+    "network": ("artifacts/model.keras", "artifacts/model.keras"),
     "copy of the library": ("code/fashion_mnist/data/dataset.py", "code"),
     "module beside it": ("code/numpy.py", "code"),
     "served code": ("serving.py", "serving.py"),
@@ -257,27 +249,49 @@ def registered(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_model_that_was_changed_after_it_was_registered_is_refused_by_name(
-    registered: Path, tmp_path: Path, change: str
-) -> None:
-    path, named = CHANGES[change]
-    marker = tmp_path / "ran"
-    added = b"x" if path.endswith(".keras") else f"\nopen({str(marker)!r}, 'w')\n".encode()
+@contextmanager
+def changed(registered: Path, path: str, marker: Path) -> Iterator[None]:
+    """Change a file of both registered models until the block ends; code among them would write the marker."""
     models = list((registered / "tracking/artifacts/models").iterdir())
     assert len(models) == 2
-    files = [model / "artifacts" / ("artifacts" if path.endswith(".keras") else "") / path for model in models]
+    added = {".py": f"\nopen({str(marker)!r}, 'w')\n", "": "# changed\n", ".keras": "x"}[Path(path).suffix]
+    files = [model / "artifacts" / path for model in models]
     kept = [file.read_bytes() if file.exists() else None for file in files]
     for file, content in zip(files, kept, strict=True):
-        file.write_bytes((content or b"") + (b"# changed\n" if path == "MLmodel" else added))
+        file.write_bytes((content or b"") + added.encode())
     try:
-        line = predict_line(registered, tmp_path)
+        yield
     finally:
         for file, content in zip(files, kept, strict=True):
             file.write_bytes(content) if content is not None else file.unlink()
-    assert line.startswith(f"error: models:/fashion-mnist@champion: {named}: sha256 is ")
-    assert "changed after it was registered" in line
     assert not marker.exists(), "the stranger's code ran"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_model_that_was_changed_after_it_was_registered_is_refused_by_name(
+    registered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    path, named = CHANGES[change]
+    monkeypatch.chdir(registered)
+    champion = "models:/fashion-mnist@champion"
+    said = f"^{champion}: {named}: sha256 is .* changed after it was registered"
+    with (
+        changed(registered, path, tmp_path / "ran"),
+        open_store() as store,
+        pytest.raises(TrackingError, match=said),
+    ):
+        classify(store, champion, np.zeros((1, 28, 28, 1), np.uint8))
+
+
+def test_predict_refuses_a_changed_model_in_one_line_and_writes_nothing(registered: Path, tmp_path: Path) -> None:
+    Image.new("L", (28, 28)).save(tmp_path / "black.png")
+    output = tmp_path / "predictions.csv"
+    with changed(registered, CHANGES["copy of the library"][0], tmp_path / "ran"):
+        done = run_module("tools.predict", str(tmp_path), "--output", str(output), folder=registered)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: models:/fashion-mnist@champion: code: sha256 is ")
+    assert not output.exists()
 
 
 def test_served_model_with_changed_code_does_not_load(registered: Path, tmp_path: Path) -> None:
