@@ -2,7 +2,8 @@
 
 Starts `mlflow models serve` as docs/serving.md shows it, for the champion of tracking/, then sends single images from
 one client and from twenty at a time, and larger requests from one. The clients share the machine's cores with the
-server. Run after `dvc repro`, in the folder of params.yaml; --address measures a server that runs already.
+server. What the server computes for a request is told as well, as it depends less on what else the machine does. Run
+after `dvc repro`, in the folder of params.yaml.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 
 MODEL = "models:/fashion-mnist@champion"
 SECONDS = 8
@@ -30,25 +32,23 @@ CASES = ((1, 1), (20, 1), (1, 100), (20, 100))
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a row of a Markdown table for each case."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--address", help="of a server that runs already, such as http://127.0.0.1:8080")
-    parser.add_argument("--port", type=int, default=5001, help="for the server that is started")
-    arguments = parser.parse_args(argv)
-    print("| clients | images in a request | requests a second | images a second | p50, ms | p99, ms |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
-    with served(arguments.address, arguments.port) as address:
+    parser.add_argument("--port", type=int, default=5001, help="for the server")
+    port = parser.parse_args(argv).port
+    print("| clients | images each | requests a second | images a second | p50, ms | p99, ms | CPU, ms a request |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    with served(port) as server:
         for clients, images in CASES:
-            seconds, latencies = measure(address, clients, images)
-            rate = len(latencies) / seconds
+            before = cpu_seconds(server)
+            seconds, latencies = measure(f"http://127.0.0.1:{port}", clients, images)
+            rate, cpu = len(latencies) / seconds, 1000 * (cpu_seconds(server) - before) / len(latencies)
             p50, p99 = (1000 * statistics.quantiles(latencies, n=100)[at] for at in (49, 98))
-            print(f"| {clients} | {images} | {rate:.0f} | {rate * images:.0f} | {p50:.0f} | {p99:.0f} |", flush=True)
+            figures = f"{rate:.0f} | {rate * images:.0f} | {p50:.0f} | {p99:.0f} | {cpu:.1f}"
+            print(f"| {clients} | {images} | {figures} |", flush=True)
 
 
 @contextmanager
-def served(address: str | None, port: int) -> Iterator[str]:
-    """Yield the address of the served champion, started here unless one is named."""
-    if address:
-        yield address
-        return
+def served(port: int) -> Iterator[psutil.Process]:
+    """Serve the champion until the block ends."""
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", MODEL, "--env-manager", "local"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     environment = os.environ | {
@@ -59,10 +59,16 @@ def served(address: str | None, port: int) -> Iterator[str]:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             wait_for(server, port)
-            yield f"http://127.0.0.1:{port}"
+            yield psutil.Process(server.pid)
         finally:
             server.terminate()
             server.wait()
+
+
+def cpu_seconds(server: psutil.Process) -> float:
+    """Return for how long a server and the processes that it started have computed."""
+    times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
 
 
 def wait_for(server: "subprocess.Popen[bytes]", port: int) -> None:
