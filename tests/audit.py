@@ -8,6 +8,7 @@ Fails on each that requirements/exceptions.toml does not except, with a reason a
     until = 2027-01-31
 """
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -19,6 +20,8 @@ REQUIREMENTS = Path(__file__).parents[1] / "requirements"
 # dev.txt holds run.txt and compute.txt.
 LOCKS = tuple(REQUIREMENTS / name for name in ("dev.txt", "remotes.txt", "uv.txt"))
 EXCEPTIONS = REQUIREMENTS / "exceptions.toml"
+KEYS = ("id", "reason", "until")
+ID = re.compile(r"(CVE|GHSA|PYSEC)-[\w-]+")
 
 
 def main(options: Sequence[str] = (), *, locks: Sequence[Path] = LOCKS, exceptions: Path = EXCEPTIONS) -> int:
@@ -49,16 +52,27 @@ def main(options: Sequence[str] = (), *, locks: Sequence[Path] = LOCKS, exceptio
 
 
 def read_exceptions(text: str, *, today: date) -> list[str]:
-    """Return the ids that are excepted. Raises ValueError for one without a reason or after its last day."""
-    found = []
-    for entry in tomllib.loads(text).get("exception", []):
-        name, reason, until = entry.get("id"), entry.get("reason"), entry.get("until")
-        if set(entry) != {"id", "reason", "until"} or not str(reason).strip() or not isinstance(until, date):
-            raise ValueError(f"{name} has {', '.join(entry)}; expected an id, a reason and a day until when it holds")
+    """Return the ids that are excepted. Raises ValueError for what is no exception, or one after its last day."""
+    document = tomllib.loads(text)
+    entries = document.pop("exception", [])
+    if document or not isinstance(entries, list):
+        raise ValueError(f"holds {', '.join(document) or 'one [exception]'}; expected tables [[exception]] alone")
+    found: list[str] = []
+    for entry in entries:
+        name, reason, until = (entry.get(key) for key in KEYS) if isinstance(entry, dict) else (entry, None, None)
+        if not isinstance(entry, dict) or set(entry) != set(KEYS) or not is_text(reason) or type(until) is not date:
+            raise ValueError(f"{name} holds {entry}; expected an id, a reason and a day until when it holds")
+        if not is_text(name) or not ID.fullmatch(name) or name in found:
+            raise ValueError(f"id is {name!r}; expected a vulnerability's, once, such as GHSA-xxxx-xxxx-xxxx")
         if until < today:
             raise ValueError(f"{name} ended on {until}; expected a later day. Is there a newer version by now?")
-        found.append(str(name))
+        found.append(name)
     return found
+
+
+def is_text(value: object) -> bool:
+    """Say whether a value is text that says something."""
+    return isinstance(value, str) and bool(value.strip())
 
 
 if __name__ == "__main__":

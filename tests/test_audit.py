@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.tools.demo import PROJECT
-from tests.audit import LOCKS, main, read_exceptions
+from tests.audit import EXCEPTIONS, LOCKS, main, read_exceptions
 from tests.workflow import jobs
 
 HOLE = {
@@ -80,13 +80,34 @@ def test_service_that_does_not_answer_fails(tmp_path: Path) -> None:
     ("text", "said"),
     [
         (EXCEPTION.replace("used at installation only", " "), "expected an id, a reason and a day"),
+        (EXCEPTION.replace('"used at installation only"', "7"), "expected an id, a reason and a day"),
         (EXCEPTION.replace("until = 9999-12-31\n", ""), "expected an id, a reason and a day"),
+        (EXCEPTION.replace("9999-12-31", '"9999-12-31"'), "expected an id, a reason and a day"),
+        (EXCEPTION.replace("9999-12-31", "9999-12-31T00:00:00"), "expected an id, a reason and a day"),
+        (EXCEPTION + "severity = 1\n", "expected an id, a reason and a day"),
+        ("exception = [7]", "expected an id, a reason and a day"),
         (EXCEPTION.replace("9999-12-31", "2026-11-24"), "ended on 2026-11-24"),
+        (EXCEPTION.replace("GHSA-aaaa-bbbb-cccc", "uv"), "id is 'uv'"),
+        (EXCEPTION.replace('"GHSA-aaaa-bbbb-cccc"', "7"), "id is 7"),
+        (EXCEPTION + EXCEPTION, "once"),
+        (EXCEPTION.replace("[[exception]]", "[[exceptions]]"), "holds exceptions"),
+        (EXCEPTION.replace("[[exception]]", "[exception]"), "expected tables"),
+        (EXCEPTION.replace("]]", "]"), "line 1"),
     ],
 )
-def test_exception_without_a_reason_or_after_its_last_day_is_refused(text: str, said: str) -> None:
+def test_what_is_no_exception_or_ended_is_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_exceptions(text, today=date(2026, 11, 25))
+
+
+def test_committed_exceptions_can_be_read() -> None:
+    read_exceptions(EXCEPTIONS.read_text(), today=date.min)
+    assert read_exceptions(EXCEPTION, today=date(9999, 12, 31)) == ["GHSA-aaaa-bbbb-cccc"]
+
+
+def test_wrong_exceptions_fail_the_audit_before_it_asks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--no-such-option"], locks=[], exceptions=exceptions(tmp_path, "[[exceptions]]")) == 1
+    assert capsys.readouterr().err.startswith("error: exceptions.toml: holds exceptions")
 
 
 def test_every_lock_is_audited_or_within_one_that_is() -> None:

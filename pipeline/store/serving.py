@@ -6,7 +6,11 @@ Scaling uses the library's own function, so serving cannot drift from training. 
 """
 
 import hashlib
+import json
+import logging
 import os
+import threading
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +19,22 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from mlflow.pyfunc import scoring_server
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 # What Python and MLflow add to a model that is loaded.
 ADDED = {"__pycache__", "registered_model_meta"}
 EXPECTED = "expected whole numbers from 0 to 255, uint8, of shape (n, 28, 28, 1)"
+# Of a request: some 400 images. docs/serving.md sets the same limit in front of it.
+MOST_BYTES = 2 << 20
+
+
+class RequestError(Exception):
+    """A request that is not answered: the HTTP status, and a line that says what was found and expected."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class GarmentClassifier(PythonModel):
@@ -40,7 +55,9 @@ class GarmentClassifier(PythonModel):
         from fashion_mnist.training.archive import from_archive
 
         json_parsing.convert_data_type = convert_pixels
+        scoring_server.invocations = answer
         self.network = from_archive(archive, name=path.name)
+        self.alone = threading.Lock()
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
         """Return `probabilities`, float32, shape (n, 10), and `names` of the likeliest classes, shape (n,).
@@ -55,7 +72,9 @@ class GarmentClassifier(PythonModel):
             raise MlflowException(
                 f"images are {model_input.dtype} of shape {model_input.shape}; {EXPECTED}", error_code=BAD_REQUEST
             )
-        probabilities = predict(self.network, scale_pixels(model_input[..., 0]))
+        # A server asks from several threads, and Keras promises nothing of that.
+        with self.alone:
+            probabilities = predict(self.network, scale_pixels(model_input[..., 0]))
         return {"probabilities": probabilities, "names": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
 
 
@@ -76,8 +95,56 @@ def refuse_changed(name: str, found: str, expected: str) -> None:
         )
 
 
-def convert_pixels(data: Any, spec: Any) -> np.ndarray[Any, Any]:
-    """Turn a request's nested lists into uint8, in place of MLflow's own conversion.
+def answer(data: bytes, content_type: str | None, model: Any, input_schema: Any) -> Any:  # noqa: ARG001 - MLflow's
+    """Answer a request to the server, in place of MLflow's own function.
+
+    That one also takes tables, has no limit, and sends tracebacks and the whole request back with a refusal.
+    """
+    try:
+        found = model.predict(read_request(data, content_type))
+        content: dict[str, Any] = {"predictions": {name: values.tolist() for name, values in found.items()}}
+        status = HTTPStatus.OK
+    except RequestError as error:
+        status, content = error.status, {"error_code": error.status.name, "message": str(error)}
+    except Exception:
+        logging.getLogger(__name__).exception("a request failed")
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        content = {"error_code": status.name, "message": "the model failed; expected an answer. See the server's log"}
+    return scoring_server.InvocationsResponse(json.dumps(content), int(status), "application/json")
+
+
+def read_request(data: bytes, content_type: str | None) -> np.ndarray[Any, Any]:
+    """Return the images of a request, uint8, shape (n, 28, 28, 1). Raises RequestError for anything else."""
+    kind = (content_type or "none").replace(" ", "").lower().removesuffix(";charset=utf-8")
+    if kind != "application/json":
+        raise RequestError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content type is {kind[:100]}; expected application/json"
+        )
+    if len(data) > MOST_BYTES:
+        raise RequestError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the request has {len(data):,} bytes; expected at most {MOST_BYTES:,}. Send fewer images at a time",
+        )
+    try:
+        text = data.decode()
+        request = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0][:100]
+        raise RequestError(HTTPStatus.BAD_REQUEST, f'not JSON ({reason}); expected {{"inputs": images}}') from error
+    if not isinstance(request, dict) or set(request) != {"inputs"}:
+        found = f"the keys {', '.join(map(repr, request))}" if isinstance(request, dict) else type(request).__name__
+        raise RequestError(HTTPStatus.BAD_REQUEST, f'the request holds {found[:100]}; expected {{"inputs": images}}')
+    # NumPy takes these for 1 and 0 among numbers.
+    if "true" in text or "false" in text:
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"images hold true or false; {EXPECTED}")
+    try:
+        return convert_pixels(request["inputs"])
+    except MlflowException as error:
+        raise RequestError(HTTPStatus.BAD_REQUEST, error.message) from error
+
+
+def convert_pixels(data: Any, spec: Any = None) -> np.ndarray[Any, Any]:  # noqa: ARG001 - MLflow's
+    """Turn nested lists into uint8, in place of MLflow's own conversion.
 
     That one casts to the signature's dtype, so that pixels scaled to [0, 1] would become 0 and be answered as if they
     had been garments.
@@ -86,7 +153,7 @@ def convert_pixels(data: Any, spec: Any) -> np.ndarray[Any, Any]:
         values = np.array(data)
     except ValueError as error:
         raise MlflowException(f"images are of unequal sizes; {EXPECTED}", error_code=BAD_REQUEST) from error
-    if values.shape[1:] != tuple(spec.shape[1:]):
+    if values.shape[1:] != (28, 28, 1):
         raise MlflowException(f"images have shape {values.shape}; {EXPECTED}", error_code=BAD_REQUEST)
     if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() <= 255):
         held = f"{values.min()} to {values.max()}" if values.size and values.dtype.kind in "iuf" else "no numbers"

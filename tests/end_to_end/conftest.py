@@ -38,6 +38,8 @@ SMALL = SYNTHETIC | {
     "train.dense.epochs": 2,
     "train.cnn.epochs": 2,
 }
+# A server imports for some seconds, and much longer where other work loads the machine.
+START_SECONDS = 300
 # What a stage cost is known while it ran, and by no file of DVC's: a time, as seen here.
 COSTS = {
     f"{stage}_{measure}"
@@ -140,7 +142,8 @@ def environment_of(folder: Path) -> dict[str, str]:
     """Return the environment of a user who works in a workspace."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
-    return kept | {"PATH": path, "PYTHONPATH": str(folder / "src"), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    mlflow = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return kept | mlflow | {"PATH": path, "PYTHONPATH": str(folder / "src")}
 
 
 def free_port() -> int:
@@ -148,6 +151,14 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def answers(address: str, trusted: Path | None) -> bool:
+    """Say whether a server answers; trusted: its certificate."""
+    try:
+        return bool(requests.get(address, timeout=10, verify=str(trusted) if trusted else True).ok)
+    except requests.RequestException:
+        return False
 
 
 @contextmanager
@@ -160,15 +171,11 @@ def running(
             command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            for _ in range(240):
+            limit = time.monotonic() + START_SECONDS
+            while not answers(ready, trusted):
                 assert process.poll() is None, log.seek(0) or log.read()
-                try:
-                    if requests.get(ready, timeout=2, verify=str(trusted) if trusted else True).ok:
-                        break
-                except requests.RequestException:
-                    time.sleep(0.5)
-            else:
-                raise AssertionError(f"{ready} does not answer")
+                assert time.monotonic() < limit, f"{ready} does not answer"
+                time.sleep(0.5)
             yield
         finally:
             os.killpg(process.pid, signal.SIGTERM)

@@ -1,6 +1,7 @@
 """Servers on loopback that hold a DVC remote: SSH, S3 and plain HTTP; and a wire to them that can be cut."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -21,7 +22,11 @@ from tests.end_to_end.conftest import free_port
 # DVC with what it needs for SSH and S3, whose packages do not fit the project's own environment.
 REMOTES = PROJECT / ".venv-remotes/bin/python"
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
-S3_KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+S3_KEYS = {
+    "AWS_ACCESS_KEY_ID": "tester",
+    "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(24),
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 # Turns one byte of an object over, and does so again to mend it.
 FLIP = """
 import sys, boto3
@@ -36,8 +41,9 @@ client.put_object(Bucket="bucket", Key=name, Body=bytes(content))
 class Server(NamedTuple):
     """A server that holds a remote.
 
-    settings: what `dvc remote add` and `modify` are told of it, with {port} for the port.
+    settings: what `dvc remote add` and `modify` are told of it.
     flip: changes one byte of an object, by its path within the remote; done twice, the object is as before.
+    secret: what nobody may be told.
     """
 
     port: int
@@ -45,6 +51,7 @@ class Server(NamedTuple):
     python: Path
     environment: dict[str, str]
     flip: Callable[[str], None]
+    secret: str | None = None
 
 
 @contextmanager
@@ -72,9 +79,10 @@ def ssh_server(folder: Path) -> Iterator[Server]:
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     with started([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], folder, port):
-        settings = {"url": f"ssh://127.0.0.1{folder}/storage", "port": "{port}", "keyfile": str(user_key)}
+        settings = {"url": f"ssh://127.0.0.1{folder}/storage", "port": str(port), "keyfile": str(user_key)}
         settings["user"] = subprocess.run(["id", "-un"], check=True, capture_output=True, text=True).stdout.strip()
-        yield Server(port, settings, REMOTES, {}, lambda path: flip_file(folder / "storage" / path))
+        secret = user_key.read_text().splitlines()[1]
+        yield Server(port, settings, REMOTES, {}, lambda path: flip_file(folder / "storage" / path), secret)
 
 
 @contextmanager
@@ -89,8 +97,8 @@ def s3_server(folder: Path) -> Iterator[Server]:
         def flip(path: str) -> None:
             subprocess.run([REMOTES, "-c", FLIP, address, f"storage/{path}"], check=True, env=environment)
 
-        settings = {"url": "s3://bucket/storage", "endpointurl": "http://127.0.0.1:{port}"}
-        yield Server(port, settings, REMOTES, S3_KEYS, flip)
+        settings = {"url": "s3://bucket/storage", "endpointurl": address}
+        yield Server(port, settings, REMOTES, S3_KEYS, flip, S3_KEYS["AWS_SECRET_ACCESS_KEY"])
 
 
 @contextmanager
@@ -100,7 +108,7 @@ def http_server(folder: Path) -> Iterator[Server]:
     storage.mkdir()
     command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(storage), str(port)]
     with started(command, folder, port):
-        settings = {"url": "http://127.0.0.1:{port}"}
+        settings = {"url": f"http://127.0.0.1:{port}"}
         yield Server(port, settings, Path(sys.executable), {}, lambda path: flip_file(storage / path))
 
 

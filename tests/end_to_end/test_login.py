@@ -17,6 +17,7 @@ from tests.end_to_end.test_server import database  # noqa: F401 - a fixture
 
 DATABASE, ADMIN, WRITER, READER = "database", "admin", "writer", "reader"
 CONFIG = "auth.ini"
+MISTAKEN = "not-the-password"
 SETTINGS = """
 [mlflow]
 database_uri = {database}
@@ -107,7 +108,7 @@ def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def filled(server: Server, tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace whose runs the writer has logged; what was said lies in said.log."""
     clone = copy_workspace(tracked, tmp_path_factory.mktemp("filled") / "clone")
-    done = run_module("track", folder=clone, **server.environment(WRITER))
+    done = track(server, clone, server.environment(WRITER))
     assert done.returncode == 0, done.stderr
     assert "3 runs in the store" in done.stdout
     (clone / "said.log").write_text(done.stdout + done.stderr)
@@ -119,8 +120,17 @@ def experiment_of(server: Server) -> str:
     return str(found.json()["experiment"]["experiment_id"])
 
 
-def refused(done: "subprocess.CompletedProcess[str]") -> str:
-    """Return the one line of a command that was refused."""
+def track(server: Server, folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run `track`; whether it succeeds or not, it prints no password."""
+    done = run_module("track", folder=folder, **environment)
+    for user, password in (server.passwords | {"who mistook it": MISTAKEN}).items():
+        assert password not in done.stdout + done.stderr, f"the password of {user} is printed"
+    return done
+
+
+def refused(server: Server, folder: Path, environment: dict[str, str]) -> str:
+    """Return the one line in which `track` says that it was refused."""
+    done = track(server, folder, environment)
     assert done.returncode == 1, done.stdout + done.stderr
     (line,) = done.stderr.splitlines()
     return line
@@ -166,25 +176,24 @@ def test_reader_reads_and_cannot_write(server: Server) -> None:
 def test_track_of_a_reader_is_refused_in_one_line(server: Server, filled: Path, tmp_path: Path) -> None:
     clone = copy_workspace(filled, tmp_path / "clone")
     change_params(clone / "params.yaml", {"gate.margin": 0.02})  # a new state, to be logged
-    line = refused(run_module("track", folder=clone, **server.environment(READER)))
+    line = refused(server, clone, server.environment(READER))
     assert line.startswith(f"error: {server.address}: ")
     assert READER in line
     assert "permission" in line
 
 
-@pytest.mark.parametrize("changed", [{PASSWORD: "not-the-password"}, {USER: ""}])
+@pytest.mark.parametrize("changed", [{PASSWORD: MISTAKEN}, {USER: ""}])
 def test_refused_login_is_one_line_that_says_what_to_set(server: Server, filled: Path, changed: dict[str, str]) -> None:
-    line = refused(run_module("track", folder=filled, **server.environment(WRITER) | changed))
+    line = refused(server, filled, server.environment(WRITER) | changed)
     assert line.startswith(f"error: {server.address}: ")
     assert USER in line
     assert PASSWORD in line
-    assert "not-the-password" not in line
 
 
 def test_certificate_that_is_not_trusted_is_one_line_that_says_what_to_set(server: Server, filled: Path) -> None:
     environment = server.environment(WRITER)
     del environment[CERTIFICATE]
-    line = refused(run_module("track", folder=filled, **environment))
+    line = refused(server, filled, environment)
     assert "certificate" in line
     assert CERTIFICATE in line
 
@@ -192,9 +201,8 @@ def test_certificate_that_is_not_trusted_is_one_line_that_says_what_to_set(serve
 def test_password_within_the_address_is_not_printed(server: Server, filled: Path) -> None:
     host = server.address.removeprefix("https://")
     for port in (host, "127.0.0.1:1"):
-        address = f"https://{WRITER}:a-secret-word@{port}"
-        line = refused(run_module("track", folder=filled, **server.environment(WRITER, MLFLOW_TRACKING_URI=address)))
-        assert "a-secret-word" not in line
+        address = f"https://{WRITER}:{MISTAKEN}@{port}"
+        assert "***" in refused(server, filled, server.environment(WRITER, MLFLOW_TRACKING_URI=address))
 
 
 def test_no_password_is_in_any_file_or_output(server: Server, filled: Path) -> None:

@@ -1,12 +1,18 @@
 """The champion behind a real server and a real HTTP client, and the same model over files."""
 
+import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import requests
 from PIL import Image
@@ -15,10 +21,17 @@ from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.data.idx import decode_idx, encode_idx
 from pipeline.runtime.formats import parse_csv
 from pipeline.runtime.tables import PREDICTIONS
-from pipeline.store.connection import MlflowClient
+from pipeline.store.connection import MlflowClient, TrackingError, open_store
+from pipeline.store.logged_model import classify
+from pipeline.store.serving import MOST_BYTES
 from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module, running
+from tests.end_to_end.front import documented, nginx
 
 IMAGES = 100
+CLIENTS = 20
+MEBIBYTE = 1 << 20
+HUGE = 100 * MEBIBYTE
+JSON = {"Content-Type": "application/json"}
 KINDS = ("idx", "idx.gz", "pngs")
 
 
@@ -82,6 +95,105 @@ def test_wrong_shape_or_dtype_is_the_clients_fault_and_says_what_was_expected(
     assert "expected whole numbers from 0 to 255, uint8, of shape (n, 28, 28, 1)" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("data", "headers", "status"),
+    [
+        pytest.param(b'{"inputs": [[NaN]]}', JSON, 400, id="NaN"),
+        pytest.param(b'{"inputs": []}', JSON, 400, id="no image"),
+        pytest.param(b"", JSON, 400, id="nothing"),
+        pytest.param(b"[" * 100_000, JSON, 400, id="open brackets"),
+        pytest.param(b'{"dataframe_split": {"data": [[0]]}}', JSON, 400, id="a table"),
+        pytest.param(b"{}", {}, 415, id="no content type"),
+        pytest.param(b"a,b\n0,1\n", {"Content-Type": "text/csv"}, 415, id="CSV"),
+        pytest.param(b"PAR1", {"Content-Type": "application/vnd.apache.parquet"}, 415, id="Parquet"),
+        pytest.param(bytes(MOST_BYTES + 1), JSON, 413, id="beyond the limit"),
+    ],
+)
+def test_no_request_is_answered_with_a_traceback(
+    server: str, data: bytes, headers: dict[str, str], status: int
+) -> None:
+    answer = requests.post(f"{server}/invocations", data=data, headers=headers, timeout=60)
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error_code", "message"}
+    assert "expected " in answer.json()["message"]
+    assert "Traceback" not in answer.text
+    assert len(answer.text) < 400
+
+
+@pytest.fixture(scope="module")
+def front(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with nginx(tmp_path_factory.mktemp("front"), server) as address:
+        yield address
+
+
+def test_front_lets_through_what_the_model_takes_and_nothing_else(front: str) -> None:
+    assert re.findall(r"client_max_body_size (\w+);", documented()) == [f"{MOST_BYTES // MEBIBYTE}m"]
+    assert requests.get(f"{front}/ping", timeout=60).status_code == 200
+    for path in ("", "docs", "openapi.json", "version", "invocations/more"):
+        assert requests.get(f"{front}/{path}", timeout=60).status_code == 404
+    assert requests.get(f"{front}/invocations", timeout=60).status_code == 403
+    large = np.full((MOST_BYTES // (5 * 784) - 10, 28, 28, 1), 7).tolist()
+    assert ask(front, large).status_code == 200
+
+
+def test_twenty_clients_at_a_time_get_right_answers(front: str, tracked: Path) -> None:
+    images, wanted = pixels(tracked), expected(tracked)["prediction"].tolist()
+
+    def client(number: int) -> list[int]:
+        shares = [images[number::CLIENTS][start : start + 1].tolist() for start in range(IMAGES // CLIENTS)]
+        answers = [ask(front, share).json()["predictions"]["probabilities"] for share in shares]
+        return [int(np.argmax(answer)) for answer in answers]
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        answered = list(pool.map(client, range(CLIENTS)))
+    assert answered == [wanted[number::CLIENTS] for number in range(CLIENTS)]
+
+
+def listener(server: str) -> psutil.Process:
+    """Return the process that listens at an address."""
+    port = int(server.rpartition(":")[2])
+    listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr.port == port]
+    return psutil.Process(listening[0].pid)
+
+
+@pytest.mark.parametrize(("way", "most"), [("front", 20), ("server", 320)])
+def test_request_of_100_megabytes_does_not_take_the_model_down(
+    server: str, tracked: Path, way: str, most: int, request: pytest.FixtureRequest
+) -> None:
+    """most: mebibytes by which the model may grow."""
+    address, process = request.getfixturevalue(way), listener(server)
+    before = process.memory_info().rss
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # the peak, from now on
+    answer = requests.post(f"{address}/invocations", data=b"[" * HUGE, headers=JSON, timeout=120)
+    assert answer.status_code == 413
+    peak = int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())[0]) * 1024
+    assert peak - before < most * MEBIBYTE, f"grew by {(peak - before) / MEBIBYTE:.0f} MiB"
+    assert process.is_running()
+    answer = ask(address, pixels(tracked)[:1].tolist())
+    assert answer.json()["predictions"]["names"] == [CLASS_NAMES[expected(tracked)["prediction"][0]]]
+
+
+def test_client_that_stalls_is_cut_off_while_others_are_answered(server: str, tmp_path: Path) -> None:
+    with nginx(tmp_path, server, timeout="2s") as address:
+        host, _, port = address.removeprefix("http://").partition(":")
+        head = b"POST /invocations HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+        for sent in (head, head + b'Content-Length: 1000\r\n\r\n{"inputs": ['):
+            started = time.monotonic()
+            with socket.create_connection((host, int(port)), timeout=20) as client:
+                client.sendall(sent)
+                assert requests.get(f"{address}/ping", timeout=20).status_code == 200
+                assert b" 200 " not in client.recv(1000)
+                assert client.recv(1000) == b""
+            assert time.monotonic() - started < 10
+
+
+def test_model_that_does_not_answer_is_reported_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with nginx(tmp_path, f"http://127.0.0.1:{port}", timeout="1s") as address:
+            assert ask(address, [[0]]).status_code == 504
+
+
 @pytest.fixture(scope="module")
 def predicted(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same images in every kind of file, and beside each what `predict` says of it."""
@@ -119,19 +231,9 @@ def test_picture_of_another_size_is_named(tracked: Path, tmp_path: Path) -> None
     assert done.stderr.splitlines()[-1].endswith("wide.png: 30x28 pixels; expected 28x28. Scale it first")
 
 
-def predict_line(clone: Path, folder: Path) -> str:
-    """Return the one line in which `predict` refuses a model; it writes nothing."""
-    Image.new("L", (28, 28)).save(folder / "black.png")
-    done = run_module("tools.predict", str(folder), "--output", str(folder / "predictions.csv"), folder=clone)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert not (folder / "predictions.csv").exists()
-    (line,) = done.stderr.splitlines()
-    return line
-
-
 # How a stranger may change the files of a registered model, and what the message then names.
 CHANGES = {
-    "network": ("model.keras", "artifacts/model.keras"),
+    "network": ("artifacts/model.keras", "artifacts/model.keras"),
     "copy of the library": ("code/fashion_mnist/data/dataset.py", "code"),
     "module beside it": ("code/numpy.py", "code"),
     "served code": ("serving.py", "serving.py"),
@@ -147,27 +249,49 @@ def registered(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_model_that_was_changed_after_it_was_registered_is_refused_by_name(
-    registered: Path, tmp_path: Path, change: str
-) -> None:
-    path, named = CHANGES[change]
-    marker = tmp_path / "ran"
-    added = b"x" if path.endswith(".keras") else f"\nopen({str(marker)!r}, 'w')\n".encode()
+@contextmanager
+def changed(registered: Path, path: str, marker: Path) -> Iterator[None]:
+    """Change a file of both registered models until the block ends; code among them would write the marker."""
     models = list((registered / "tracking/artifacts/models").iterdir())
     assert len(models) == 2
-    files = [model / "artifacts" / ("artifacts" if path.endswith(".keras") else "") / path for model in models]
+    added = {".py": f"\nopen({str(marker)!r}, 'w')\n", "": "# changed\n", ".keras": "x"}[Path(path).suffix]
+    files = [model / "artifacts" / path for model in models]
     kept = [file.read_bytes() if file.exists() else None for file in files]
     for file, content in zip(files, kept, strict=True):
-        file.write_bytes((content or b"") + (b"# changed\n" if path == "MLmodel" else added))
+        file.write_bytes((content or b"") + added.encode())
     try:
-        line = predict_line(registered, tmp_path)
+        yield
     finally:
         for file, content in zip(files, kept, strict=True):
             file.write_bytes(content) if content is not None else file.unlink()
-    assert line.startswith(f"error: models:/fashion-mnist@champion: {named}: sha256 is ")
-    assert "changed after it was registered" in line
     assert not marker.exists(), "the stranger's code ran"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_model_that_was_changed_after_it_was_registered_is_refused_by_name(
+    registered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    path, named = CHANGES[change]
+    monkeypatch.chdir(registered)
+    champion = "models:/fashion-mnist@champion"
+    said = f"^{champion}: {named}: sha256 is .* changed after it was registered"
+    with (
+        changed(registered, path, tmp_path / "ran"),
+        open_store() as store,
+        pytest.raises(TrackingError, match=said),
+    ):
+        classify(store, champion, np.zeros((1, 28, 28, 1), np.uint8))
+
+
+def test_predict_refuses_a_changed_model_in_one_line_and_writes_nothing(registered: Path, tmp_path: Path) -> None:
+    Image.new("L", (28, 28)).save(tmp_path / "black.png")
+    output = tmp_path / "predictions.csv"
+    with changed(registered, CHANGES["copy of the library"][0], tmp_path / "ran"):
+        done = run_module("tools.predict", str(tmp_path), "--output", str(output), folder=registered)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: models:/fashion-mnist@champion: code: sha256 is ")
+    assert not output.exists()
 
 
 def test_served_model_with_changed_code_does_not_load(registered: Path, tmp_path: Path) -> None:
