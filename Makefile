@@ -41,7 +41,7 @@ emulate: $(VENV)/dev ## compute the known answers on emulated CPUs of other kind
 ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000
 	@test -e tracking/mlflow.db || { echo "error: tracking/mlflow.db is missing; expected a run store. Run make repro"; exit 1; }
 	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs"
-	MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri sqlite:///tracking/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///tracking/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 PORT ?= 5000
 
