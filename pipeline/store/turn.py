@@ -47,6 +47,7 @@ def turn(store: Store) -> Iterator[None]:
 def take_turn(client: MlflowClient) -> None:
     """Wait until the name is free, and take it."""
     me = {"host": platform.node(), "process": str(os.getpid())}
+    address = hide_password(client.tracking_uri)
     end, waits = time.monotonic() + PATIENCE_SECONDS, False
     while not create(client, me):
         holder = find_holder(client)
@@ -57,11 +58,11 @@ def take_turn(client: MlflowClient) -> None:
         who = f"process {holder.get('process')} on {holder.get('host')}"
         if time.monotonic() > end:
             raise TrackingError(
-                f"{hide_password(client.tracking_uri)}: {who} has been writing for {PATIENCE_SECONDS:.0f} s; expected it "
-                f"to finish. Run again when it has; if it was killed, delete the registered model {TURN} there first"
+                f"{address}: {who} has been writing for {PATIENCE_SECONDS:.0f} s; expected it to finish. Run again "
+                f"when it has; if it was killed, delete the registered model {TURN} there first"
             )
         if not waits:
-            print(f"waiting for {who}, which writes to {hide_password(client.tracking_uri)}", file=sys.stderr)  # noqa: T201
+            print(f"waiting for {who}, which writes to {address}", file=sys.stderr)  # noqa: T201
             waits = True
         time.sleep(0.5)
 

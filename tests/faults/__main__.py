@@ -8,7 +8,6 @@ side by side. Exit code 1 if something was lost, half-written or badly said.
 import argparse
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -71,9 +70,10 @@ def work(worker: int, share: float, names: Sequence[str], *, end: float) -> None
     """Run this worker's part of the points that no verdict is known of yet."""
     folder = WORKSPACES / f"worker-{worker}"
     if not (folder / code_digest()).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         make_base(folder)
+        for left in (*folder.glob("*.json"), *folder.glob("*.db")):
+            left.unlink()
         (folder / code_digest()).touch()
     for name in PRELOADED:
         __import__(f"pipeline.{name}")

@@ -34,7 +34,7 @@ PARAMS = YAML(typ="safe").load(PROJECT / "tests/params.yaml")
 CSV = b"label,prediction,confidence\n1,1,0.900000\n2,3,0.500000\n"
 TRIALS = (
     b"kind,model,units,seed,cut,epoch,loss,accuracy,val_loss,val_accuracy\n"
-    b"other_seed,dense,128,1,,1,0.500000,0.800000,0.600000,0.790000\n"
+    b"replicate,dense,128,1,,1,0.500000,0.800000,0.600000,0.790000\n"
 )
 LOCK = b"schema: '2.0'\nstages:\n  normalize:\n    cmd: x\n    outs:\n    - path: data/raw\n      md5: abc.dir\n"
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
