@@ -11,6 +11,7 @@ from pathlib import Path
 
 import requests
 
+from pipeline.runtime.command import quiet_import
 from tests.end_to_end.conftest import free_port
 
 # When the server dies: before a request arrives, while it works on it, or after it has, but before it answers.
@@ -27,7 +28,8 @@ class Server:
 
     def start(self) -> "Server":
         """Start it, and wait until it answers."""
-        import mlflow.server.fastapi_app  # noqa: F401 - so that the child need not
+        with quiet_import():
+            import mlflow.server.fastapi_app  # noqa: F401 - so that the child need not
 
         self.process = os.fork()
         if self.process == 0:

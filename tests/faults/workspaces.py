@@ -40,6 +40,7 @@ def make_base(folder: Path) -> None:
     if (folder / "studied").exists():
         restore(folder / "studied", clone)
         renew_code(clone)
+        shutil.rmtree(clone / "tracking")
     else:
         make_workspace(clone, TINY, params=PROJECT / "tests/params.yaml")
     (clone / "reports/study.json").write_text("{}\n")
