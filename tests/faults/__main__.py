@@ -93,9 +93,6 @@ def judge_all(
     for number, (stage, path, place) in enumerate(damages(folder / "base") if DAMAGE in names else ()):
         if number % WORKERS == worker and (DAMAGE, f"{place}, {stage}", path, 0) not in known:
             yield damage(folder, stage, path, place)
-    for number, key in enumerate(points(folder, round(share * REQUESTS)) if TOGETHER in names else ()):
-        if number % WORKERS == worker and key not in known:
-            yield meet(folder, key)
     for case in CASES:
         if case.name in names:
             reference = take_reference(case, folder)
@@ -103,6 +100,9 @@ def judge_all(
                 if number % WORKERS == worker and (case.name, fault, point.call, point.number) not in known:
                     by_dvc = fault == KILL and number // WORKERS % BY_DVC == 0
                     yield disturb(case, point, fault, reference, folder, by_dvc=by_dvc)
+    for number, key in enumerate(points(folder, round(share * REQUESTS)) if TOGETHER in names else ()):
+        if number % WORKERS == worker and key not in known:
+            yield meet(folder, key)
 
 
 def choose(case: Case, reference: Reference, share: float) -> Iterator[tuple[Point, str]]:

@@ -96,23 +96,28 @@ def _note_former() -> None:
 
 
 def read_runs(clone: Path, address: str = "") -> Any:
-    """Describe everything in a workspace's store, or a server's, but ids and times.
+    """Describe everything in a workspace's store, or a server's, but ids and times; it holds one state."""
+    return _read(clone, address, describe_store)
 
-    In a child, for MLflow keeps files open.
-    """
+
+def read_names(clone: Path, address: str = "") -> Any:
+    """List the names of all runs in a store, of any number of states."""
+    return _read(clone, address, lambda client: [str(run.info.run_name) for run in runs_of(client)])
+
+
+def _read(clone: Path, address: str, read: Callable[[Any], Any]) -> Any:
+    """Read a store in a child, for MLflow keeps files open."""
     answer = clone.parent / "store.json"
     answer.unlink(missing_ok=True)
-    ended = run_forked(lambda: _write_runs(answer, address), clone)
+    ended = run_forked(lambda: _write_answer(answer, address, read), clone)
     return json.loads(answer.read_text()) if ended.code == 0 else f"unreadable: {ended.said[-300:]}"
 
 
-def _write_runs(answer: Path, address: str) -> None:
+def _write_answer(answer: Path, address: str, read: Callable[[Any], Any]) -> None:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(address or f"sqlite:///{Path('tracking/mlflow.db').resolve()}")
-    # Of two runs with the same name, a description holds one.
-    described = describe_store(client) | {"names": [run.info.run_name for run in runs_of(client)]}
-    answer.write_text(json.dumps(described, sort_keys=True))
+    answer.write_text(json.dumps(read(client), sort_keys=True))
 
 
 # The quick ones first.

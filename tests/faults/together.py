@@ -18,7 +18,7 @@ from pipeline.runtime.paths import PARAMS
 from pipeline.tools.demo import PROJECT, change_params, run_dvc
 from tests.end_to_end.conftest import environment_of, free_port
 from tests.faults.calls import Ended, run_forked
-from tests.faults.cases import dvc_environment, no_store, read_runs, run_stage
+from tests.faults.cases import dvc_environment, no_store, read_names, read_runs, run_stage
 from tests.faults.judge import Verdict, difference
 from tests.faults.server import MOMENTS, Server, disturb_requests
 from tests.faults.workspaces import outputs_of, plant, restore, snapshot
@@ -147,7 +147,7 @@ def page_open_while_tracking(folder: Path, number: int) -> tuple[list[Ended], li
         pages.process.wait()
     wrong = refused[:1] if asked else ["the page was never asked"]
     wrong += [] if ended.code == 0 else [f"track: exit code {ended.code}, {ended.said[-300:]}"]
-    return [ended, Ended(0, "", "")], wrong + count(read_runs(clone)["names"], 6)
+    return [ended, Ended(0, "", "")], wrong + count(read_names(clone), 6)
 
 
 def count(names: list[str], runs: int) -> list[str]:
@@ -182,7 +182,8 @@ def two_tracks(folder: Path, number: int) -> tuple[list[Ended], list[str]]:
         time.sleep(0.7 * number)
         second = start(command, other, "second", MLFLOW_TRACKING_URI=server.address)
         ended = [first.wait(), second.wait()]
-        return ended, judge_pair(ended) + compare_runs(read_runs(clone, server.address), reference_runs(folder))
+        wrong = judge_pair(ended) + compare_runs(read_runs(clone, server.address), reference_runs(folder))
+        return ended, wrong + count(read_names(clone, server.address), 3)
     finally:
         server.stop()
         shutil.rmtree(other)
@@ -228,7 +229,7 @@ def repro_beside_queue(folder: Path, number: int) -> tuple[list[Ended], list[str
     finally:
         run_dvc("queue", "stop", "--kill", workspace=clone, capture_output=True)
     wrong += [] if run_dvc("repro", workspace=clone, capture_output=True).returncode == 0 else ["dvc repro fails"]
-    found = read_runs(clone)["names"]
+    found = read_names(clone)
     wrong += [f"{name} is there {found.count(name)} times" for name in names if found.count(name) != 1]
     return ended, wrong + count(found, 3 * (1 + len(names)))
 
@@ -274,7 +275,8 @@ def kill_server(folder: Path, number: int, moment: str) -> tuple[Ended, list[str
         server.start()
         again = track_against(server, clone, 0, "", log=folder / "requests")
         wrong += [] if again.code == 0 else [f"the repetition fails: {again.said[-300:]}"]
-        return ended, wrong + compare_runs(read_runs(clone, server.address), reference_runs(folder))
+        wrong += compare_runs(read_runs(clone, server.address), reference_runs(folder))
+        return ended, wrong + count(read_names(clone, server.address), 3)
     finally:
         server.stop()
 
