@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +29,8 @@ class Server:
 
     def start(self) -> "Server":
         """Start it, and wait until it answers."""
-        with quiet_import():
+        with quiet_import(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's, about its own use of Starlette
             import mlflow.server.fastapi_app  # noqa: F401 - so that the child need not
 
         self.process = os.fork()
