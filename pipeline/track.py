@@ -16,6 +16,7 @@ from pipeline.store.projection import project
 from pipeline.store.runs import STATE, close_live_runs
 from pipeline.store.state import read_state
 from pipeline.store.study_runs import fingerprint_study, project_study
+from pipeline.store.turn import turn
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,11 +26,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     state = read_state(params)
     study = find_study(params, state.data)
     receipt = {STATE: state.fingerprint, "runs": {name: state.fingerprint_of(name) for name in state.scores}}
-    with open_store() as store:
+    with open_store() as store, turn(store):
         close_live_runs(store)
         say(project(store, state, params.gate))
     if study:
-        with open_store(STUDY_EXPERIMENT) as store:
+        with open_store(STUDY_EXPERIMENT) as store, turn(store):
             say(project_study(store, study, state.data))
         receipt["study"] = fingerprint_study(study)
     write_json(receipt, RECEIPT)

@@ -7,6 +7,7 @@ it. An interrupted stage leaves nothing behind. What a killed one left is delete
 import csv
 import hashlib
 import os
+import re
 import warnings
 import zipfile
 import zlib
@@ -89,4 +90,6 @@ def reading(name: str, *, advice: str = "run `dvc repro` to make it again") -> I
             yield
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0][:200]
+        # NumPy goes on with advice to programmers: to load what may hold code unsafely, or fewer columns.
+        reason = re.split(r"\. If |; use ", reason)[0]
         raise ArtifactError(f"{name}: cannot be read ({reason}); {advice}") from error

@@ -1,5 +1,7 @@
 """Read params.yaml."""
 
+import re
+
 from fashion_mnist.errors import ArtifactError, ParamsError
 from fashion_mnist.params import Params
 from fashion_mnist.parsing import parse_params
@@ -16,8 +18,14 @@ def read_params() -> Params:
     except OSError as error:
         raise ParamsError(f"{PARAMS}: cannot be read ({error.strerror}); run in the folder of dvc.yaml") from error
     except ArtifactError as error:
-        raise ParamsError(str(error)) from error
+        raise ParamsError(plain(str(error))) from error
     except UNREADABLE as error:  # what the YAML reader raises for a date of the 40th, or thousands of open brackets
         reason = " ".join(str(error).split())[:100] or type(error).__name__
         raise ParamsError(f"{PARAMS}: is not YAML ({reason}); correct it, or `git checkout -- {PARAMS}`") from error
     return parse_params(document, source=str(PARAMS))
+
+
+def plain(said: str) -> str:
+    """Take what only programmers want to know out of the YAML reader's words."""
+    said = re.sub(r' in "<byte string>", (line|position)', r" at \1", said)
+    return re.sub(r" To suppress this check see: \S+?(?=\))", "", said)

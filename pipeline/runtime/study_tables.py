@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from fashion_mnist.data.split import Labels
-from fashion_mnist.errors import StudyError
+from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
 from fashion_mnist.study import KINDS, Kind, Study, TrialRecord
 from pipeline.runtime.files import read_bytes, reading
@@ -25,6 +25,7 @@ from pipeline.runtime.paths import STUDY, STUDY_TRIALS, replicates_of
 
 IDENTITY = ("kind", "model", "units", "seed", "cut")
 SPLITS = ("train", "validation", "test")
+AGAIN = "run `git checkout -- reports/study`, or `make study` to make it again"
 HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -46,7 +47,7 @@ def _place(record: TrialRecord) -> tuple[Any, ...]:
 
 def parse_trials(content: bytes, *, name: str) -> list[TrialRecord]:
     """Parse what `write_trials` wrote; name: what an error calls it. Raises ArtifactError when it is none."""
-    with reading(name):
+    with reading(name, advice=AGAIN):
         rows = list(csv.reader(io.StringIO(content.decode())))
         if tuple(rows[0]) != IDENTITY + HISTORY:
             raise ValueError(f"columns are {','.join(rows[0])}; expected {','.join(IDENTITY + HISTORY)}")
@@ -74,10 +75,13 @@ def write_replicates(labels: Labels, predictions: Mapping[int, Sequence[int]]) -
 def parse_replicates(content: bytes, *, name: str) -> tuple[Labels, Labels]:
     """Parse what `write_replicates` wrote: the labels, shape (n,), and the predictions, shape (seeds, n)."""
     header = content.partition(b"\n")[0].decode(errors="replace").split(",")
-    with reading(name, advice="run `make study` to make it again"):
+    with reading(name, advice=AGAIN):
         if header[0] != "label" or len(header) < 2 or len(set(header)) < len(header):
             raise ValueError("columns are others; expected label, then one for each seed")
-    table = parse_csv(content, columns=dict.fromkeys(header, "uint8"), name=name)
+    try:
+        table = parse_csv(content, columns=dict.fromkeys(header, "uint8"), name=name)
+    except ArtifactError as error:  # which advises `dvc repro`, as for tables that a stage writes
+        raise ArtifactError(f"{str(error).rpartition(';')[0]}; {AGAIN}") from error
     return table["label"], np.stack([table[column] for column in header[1:]])
 
 

@@ -113,7 +113,13 @@ def find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> s
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         tags = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(name, artifact_location=artifacts, tags=tags))
+        try:
+            return str(client.create_experiment(name, artifact_location=artifacts, tags=tags))
+        except MlflowException as error:
+            experiment = client.get_experiment_by_name(name)
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or experiment is None:
+                raise
+            # Another process has just made it.
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)

@@ -5,6 +5,7 @@ MLFLOW_TRACKING_URI names the store to ask; otherwise it is the folder tracking/
 
 import argparse
 import gzip
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,12 +18,17 @@ from fashion_mnist.data.idx import decode_idx
 from fashion_mnist.data.split import Bytes
 from fashion_mnist.errors import DataError
 from pipeline.runtime.command import quiet_import, run, say
+from pipeline.runtime.files import UNREADABLE
 from pipeline.runtime.formats import write_csv
 from pipeline.store.connection import open_store
 from pipeline.store.logged_model import classify
 from pipeline.store.registry import CHAMPION, REGISTERED
 
 GZIP = b"\x1f\x8b"
+# Pillow's names. It cuts pixels of 16 bits off at 255, which would be answered as if it were a garment.
+EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV")
+# What Pillow raises for a damaged picture, by where the damage is; a huge one is DecompressionBombError.
+NO_PICTURE = (*UNREADABLE, SyntaxError, struct.error, Image.DecompressionBombError)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -74,12 +80,17 @@ def read_png(path: Path) -> Bytes:
     """Read a picture as grey levels, shape (28, 28), light on black as the published images are."""
     try:
         with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("L"))
-    except OSError as error:
-        raise DataError(f"{path}: is not an image ({error}); expected a PNG of {SIDE}x{SIDE} pixels") from error
-    if pixels.shape != (SIDE, SIDE):
-        raise DataError(f"{path}: {pixels.shape[1]}x{pixels.shape[0]} pixels; expected {SIDE}x{SIDE}. Scale it first")
-    return pixels
+            width, height = picture.size
+            if (height, width) != (SIDE, SIDE):
+                raise DataError(f"{path}: {width}x{height} pixels; expected {SIDE}x{SIDE}. Scale it first")
+            if picture.mode not in EIGHT_BITS:
+                raise DataError(
+                    f"{path}: its pixels are of kind {picture.mode}; expected 8 bits, grey or colour. Convert it first"
+                )
+            return np.asarray(picture.convert("L"))
+    except NO_PICTURE as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{path}: is not an image ({reason}); expected a PNG of {SIDE}x{SIDE} pixels") from error
 
 
 if __name__ == "__main__":

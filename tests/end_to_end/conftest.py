@@ -142,8 +142,9 @@ def environment_of(folder: Path) -> dict[str, str]:
     """Return the environment of a user who works in a workspace."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
-    mlflow = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    return kept | mlflow | {"PATH": path, "PYTHONPATH": str(folder / "src")}
+    # A server's runners of background jobs are nine more processes, and nobody here gives them any.
+    server = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return kept | server | {"PATH": path, "PYTHONPATH": str(folder / "src")}
 
 
 def free_port() -> int:

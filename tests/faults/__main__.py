@@ -8,7 +8,6 @@ side by side. Exit code 1 if something was lost, half-written or badly said.
 import argparse
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from tests.faults.cases import CASES, Case
 from tests.faults.damage import DAMAGE, damage, damages
 from tests.faults.judge import KILL, Reference, Verdict, disturb, take_reference
 from tests.faults.table import write_table
+from tests.faults.together import TOGETHER, meet, points
 from tests.faults.workspaces import make_base
 
 SCRATCH = PROJECT / ".faults"
@@ -35,6 +35,8 @@ PRELOADED = ("download", "normalize", "report", "track", "tools.rollback", "tool
 MOST = {"report": (60, 8), "track": (40, 6), "rollback": (30, 6), "evaluate": (6, 1), "study, one trial": (6, 1)}
 MOST |= {"dvc repro itself": (30, 0)} | dict.fromkeys(("train@dense", "train@cnn"), (5, 1))
 ALL = (10**6, 10**6)
+# At how many of the requests of `track` its server dies at most.
+REQUESTS = 60
 # Every so many points, the repetition is a whole `dvc repro`.
 BY_DVC = 12
 
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the points of one worker, or start all workers and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1.0, help="of the points, for a quick look")
-    parser.add_argument("--cases", nargs="*", default=[*(case.name for case in CASES), DAMAGE])
+    parser.add_argument("--cases", nargs="*", default=[*(case.name for case in CASES), DAMAGE, TOGETHER])
     parser.add_argument("--minutes", type=float, default=240.0, help="to stop after; a later run goes on")
     parser.add_argument("--table", type=Path, help="the page to write the table into")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
@@ -68,9 +70,10 @@ def work(worker: int, share: float, names: Sequence[str], *, end: float) -> None
     """Run this worker's part of the points that no verdict is known of yet."""
     folder = WORKSPACES / f"worker-{worker}"
     if not (folder / code_digest()).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         make_base(folder)
+        for left in (*folder.glob("*.json"), *folder.glob("*.db")):
+            left.unlink()
         (folder / code_digest()).touch()
     for name in PRELOADED:
         __import__(f"pipeline.{name}")
@@ -97,6 +100,9 @@ def judge_all(
                 if number % WORKERS == worker and (case.name, fault, point.call, point.number) not in known:
                     by_dvc = fault == KILL and number // WORKERS % BY_DVC == 0
                     yield disturb(case, point, fault, reference, folder, by_dvc=by_dvc)
+    for number, key in enumerate(points(folder, round(share * REQUESTS)) if TOGETHER in names else ()):
+        if number % WORKERS == worker and key not in known:
+            yield meet(folder, key)
 
 
 def choose(case: Case, reference: Reference, share: float) -> Iterator[tuple[Point, str]]:

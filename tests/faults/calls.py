@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -81,6 +82,8 @@ def _become(work: Callable[[], object], folder: Path, errors: Path, *, wait: boo
         os.dup2(nowhere, 0)
         os.dup2(nowhere, 1)
         os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        # Within pytest, these would be files of its own.
+        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", buffering=1, closefd=False)
         if wait:
             os.kill(os.getpid(), signal.SIGSTOP)
         work()

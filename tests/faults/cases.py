@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.end_to_end.conftest import describe_store, environment_of
+from tests.end_to_end.conftest import describe_store, environment_of, runs_of
 from tests.faults.calls import Ended, run_command, run_forked
 from tests.faults.workspaces import outputs_of
 
@@ -55,13 +55,14 @@ def dvc_environment(clone: Path) -> dict[str, str]:
     return environment_of(clone) | {"DVC_SITE_CACHE_DIR": str(clone / ".dvc/site-cache")}
 
 
-def run_stage(module: str, argv: Sequence[str]) -> None:
-    """Run a stage as its command does."""
+def run_stage(module: str, argv: Sequence[str], **environment: str) -> None:
+    """Run a stage as its command does, with variables in its environment."""
     from pipeline.runtime.command import run
 
     sys.argv = [module, *argv]
     for name in [name for name in os.environ if name.startswith(("DVC_", "MLFLOW_TRACKING"))]:
         del os.environ[name]
+    os.environ |= environment
     run(importlib.import_module(f"pipeline.{module}").main)
 
 
@@ -69,7 +70,7 @@ def no_store(clone: Path) -> None:
     """Take the run store away."""
     import shutil
 
-    shutil.rmtree(clone / "tracking")
+    shutil.rmtree(clone / "tracking", ignore_errors=True)
     (clone / "tracking").mkdir()
 
 
@@ -94,19 +95,29 @@ def _note_former() -> None:
         store.client.set_model_version_tag(REGISTERED, present.version, FORMER, other)
 
 
-def read_runs(clone: Path) -> Any:
-    """Describe everything in a workspace's store but ids and times; in a child, for MLflow keeps files open."""
+def read_runs(clone: Path, address: str = "") -> Any:
+    """Describe everything in a workspace's store, or a server's, but ids and times; it holds one state."""
+    return _read(clone, address, describe_store)
+
+
+def read_names(clone: Path, address: str = "") -> Any:
+    """List the names of all runs in a store, of any number of states."""
+    return _read(clone, address, lambda client: [str(run.info.run_name) for run in runs_of(client)])
+
+
+def _read(clone: Path, address: str, read: Callable[[Any], Any]) -> Any:
+    """Read a store in a child, for MLflow keeps files open."""
     answer = clone.parent / "store.json"
     answer.unlink(missing_ok=True)
-    ended = run_forked(lambda: _write_runs(answer), clone)
+    ended = run_forked(lambda: _write_answer(answer, address, read), clone)
     return json.loads(answer.read_text()) if ended.code == 0 else f"unreadable: {ended.said[-300:]}"
 
 
-def _write_runs(answer: Path) -> None:
+def _write_answer(answer: Path, address: str, read: Callable[[Any], Any]) -> None:
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{Path('tracking/mlflow.db').resolve()}")
-    answer.write_text(json.dumps(describe_store(client), sort_keys=True))
+    client = MlflowClient(address or f"sqlite:///{Path('tracking/mlflow.db').resolve()}")
+    answer.write_text(json.dumps(read(client), sort_keys=True))
 
 
 # The quick ones first.

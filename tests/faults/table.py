@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.runtime.machine import cpu_model
 from tests.faults.damage import DAMAGE, PLACES
 from tests.faults.judge import KILL, Verdict
+from tests.faults.together import TOGETHER
 
 BEGIN, END = "<!-- make faults writes from here -->", "<!-- to here -->"
 
@@ -22,7 +23,7 @@ def write_table(verdicts: Sequence[Verdict], page: Path | None) -> str:
 
 def make_table(verdicts: Sequence[Verdict]) -> str:
     """Count the points of each case, and those that something was wrong at."""
-    disturbed = [verdict for verdict in verdicts if verdict.case != DAMAGE and not verdict.missed]
+    disturbed = [verdict for verdict in verdicts if verdict.case not in (DAMAGE, TOGETHER) and not verdict.missed]
     lines = [
         "| disturbed | killed | of these by `dvc repro` | failing calls | answered in a line | harmless | wrong |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -39,6 +40,7 @@ def make_table(verdicts: Sequence[Verdict]) -> str:
         flipped = [verdict for verdict in verdicts if verdict.case == DAMAGE and verdict.fault.startswith(f"{place},")]
         wrong = sum(bool(verdict.wrong) for verdict in flipped)
         lines.append(f"| the {place} | {len(flipped)} | {len(flipped) - wrong} | {wrong} |")
+    lines += list_meetings([verdict for verdict in verdicts if verdict.case == TOGETHER])
     restored = sum(verdict.recovery.startswith("dvc.lock") for verdict in disturbed)
     missed = sum(verdict.missed for verdict in verdicts)
     return "\n".join(
@@ -52,6 +54,25 @@ def make_table(verdicts: Sequence[Verdict]) -> str:
             "",
         ]
     )
+
+
+def list_meetings(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the table of what happened at the same time."""
+    lines = [
+        "",
+        "| at the same time | times | all succeed | one says in a line why not | lost, twice or wrong |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name in dict.fromkeys(verdict.fault for verdict in verdicts):
+        met = [verdict for verdict in verdicts if verdict.fault == name]
+        counts = (
+            len(met),
+            sum(verdict.code == 0 for verdict in met),
+            sum(verdict.code != 0 for verdict in met),
+            sum(bool(verdict.wrong) for verdict in met),
+        )
+        lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
+    return lines
 
 
 def row(verdicts: Sequence[Verdict], name: str) -> str:

@@ -1,5 +1,6 @@
 """A small share of `make faults`: kills, failing calls and damage where a point takes a fraction of a second."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from tests.end_to_end.conftest import copy_workspace, tracked
 from tests.faults.__main__ import ERRORS, evenly
 from tests.faults.calls import available
-from tests.faults.cases import CASES
+from tests.faults.cases import CASES, read_runs
 from tests.faults.damage import PLACES, damage
 from tests.faults.judge import KILL, disturb, take_reference
+from tests.faults.together import kill_server, two_tracks
 
 __all__ = ["tracked"]
 
@@ -48,6 +50,25 @@ def test_disturbed_stage_loses_nothing_and_a_repetition_completes_it(name: str, 
 )
 def test_flipped_bit_is_refused_and_mended_as_the_message_says(stage: str, path: str, place: str, folder: Path) -> None:
     assert damage(folder, stage, path, place).wrong == []
+
+
+@pytest.fixture(scope="module")
+def with_runs(folder: Path, tracked: Path) -> Path:
+    """The same folder, and what the store of the undisturbed workspace holds."""
+    (folder / "runs.json").write_text(json.dumps(read_runs(tracked)))
+    return folder
+
+
+def test_two_tracks_against_one_server_take_turns(with_runs: Path) -> None:
+    ended, wrong = two_tracks(with_runs, 1)
+    assert [end.code for end in ended] == [0, 0]
+    assert wrong == []
+
+
+def test_server_that_dies_during_a_request_loses_no_run_and_makes_none_twice(with_runs: Path) -> None:
+    ended, wrong = kill_server(with_runs, 12, "during")
+    assert ended.code == 1
+    assert wrong == []
 
 
 def test_harness_notices_a_write_that_is_not_atomic(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from pipeline.tools.demo import PROJECT, make_workspace, run_dvc
+from pipeline.tools.demo import CONTENT, PROJECT, make_workspace, run_dvc
 from tests.end_to_end.conftest import SMALL, run_module
 
 TINY = SMALL | {
@@ -32,9 +32,18 @@ MADE = ("data", "models", "reports", "study/trials", "dvc.lock")
 
 
 def make_base(folder: Path) -> None:
-    """Make the complete workspace: folder/clone, kept in folder/base; with a complete study, in folder/studied."""
+    """Make the complete workspace: folder/clone, kept in folder/base; with a complete study, in folder/studied.
+
+    One that an earlier commit made is brought up to date: DVC reruns what changed, the study trains nothing again.
+    """
     clone = folder / "clone"
-    make_workspace(clone, TINY, params=PROJECT / "tests/params.yaml")
+    if (folder / "studied").exists():
+        restore(folder / "studied", clone)
+        renew_code(clone)
+        shutil.rmtree(clone / "tracking")
+    else:
+        make_workspace(clone, TINY, params=PROJECT / "tests/params.yaml")
+    (clone / "reports/study.json").write_text("{}\n")
     done = run_dvc("repro", workspace=clone, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
     keep(clone, folder / "base")
@@ -43,8 +52,19 @@ def make_base(folder: Path) -> None:
     keep(clone, folder / "studied")
 
 
+def renew_code(clone: Path) -> None:
+    """Give a workspace the project's present code."""
+    for name in CONTENT:
+        if (PROJECT / name).is_dir():
+            shutil.rmtree(clone / name)
+            shutil.copytree(PROJECT / name, clone / name)
+        else:
+            shutil.copy(PROJECT / name, clone / name)
+
+
 def keep(clone: Path, copy: Path) -> None:
     """Keep a copy of a workspace."""
+    shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(clone, copy, symlinks=True)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from ruamel.yaml import YAML
 
 from fashion_mnist.data.idx import decode_idx, encode_idx
@@ -25,6 +26,7 @@ from pipeline.runtime.parameters import read_params
 from pipeline.runtime.study_tables import find_study, parse_replicates, parse_trials
 from pipeline.runtime.tables import PREDICTIONS
 from pipeline.tools.demo import PROJECT
+from pipeline.tools.predict import read_png
 
 MANY = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -34,7 +36,7 @@ PARAMS = YAML(typ="safe").load(PROJECT / "tests/params.yaml")
 CSV = b"label,prediction,confidence\n1,1,0.900000\n2,3,0.500000\n"
 TRIALS = (
     b"kind,model,units,seed,cut,epoch,loss,accuracy,val_loss,val_accuracy\n"
-    b"other_seed,dense,128,1,,1,0.500000,0.800000,0.600000,0.790000\n"
+    b"replicate,dense,128,1,,1,0.500000,0.800000,0.600000,0.790000\n"
 )
 LOCK = b"schema: '2.0'\nstages:\n  normalize:\n    cmd: x\n    outs:\n    - path: data/raw\n      md5: abc.dir\n"
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
@@ -157,6 +159,17 @@ def test_published_images(content: bytes) -> None:
     for compressed in (content, gzip.compress(content)):
         with ours_alone():
             assert decode_idx(compressed, dimensions=3, name="images.gz").dtype == np.uint8
+
+
+@MANY
+@given(data=st.data())
+def test_picture(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "shirt.png"
+    Image.fromarray(np.arange(784, dtype=np.uint8).reshape(28, 28)).save(path)
+    path.write_bytes(data.draw(st.binary(max_size=60) | damaged(path.read_bytes())))
+    with ours_alone():
+        pixels = read_png(path)
+        assert (pixels.shape, pixels.dtype) == ((28, 28), np.uint8)
 
 
 @MANY

@@ -1,0 +1,103 @@
+"""MLflow's server as a process that starts in a fraction of a second, so that it can be killed often."""
+
+import itertools
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import requests
+
+from pipeline.runtime.command import quiet_import
+from tests.end_to_end.conftest import free_port
+
+# When the server dies: before a request arrives, while it works on it, or after it has, but before it answers.
+MOMENTS = ("before", "during", "after")
+MIDST_SECONDS = 0.004
+
+
+class Server:
+    """MLflow's own app, in a child forked from this process, which has imported it; its store lies in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port, self.process = folder, free_port(), 0
+        self.address = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> "Server":
+        """Start it, and wait until it answers."""
+        with quiet_import(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's, about its own use of Starlette
+            import mlflow.server.fastapi_app  # noqa: F401 - so that the child need not
+
+        self.process = os.fork()
+        if self.process == 0:
+            self._serve()
+        end = time.monotonic() + 60
+        while True:
+            with suppress(requests.RequestException):
+                if requests.get(f"{self.address}/health", timeout=5).ok:
+                    return self
+            assert time.monotonic() < end, "the server does not start"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Kill it, if nothing else has."""
+        if self.process:
+            with suppress(ProcessLookupError):
+                os.kill(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
+            self.process = 0
+
+    def _serve(self) -> None:
+        """Be the server, in a process of its own."""
+        try:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(nowhere, stream)
+            os.environ.update(
+                {
+                    "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{self.folder}/server.db",
+                    "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+                    "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(self.folder / "artifacts"),
+                    "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+                }
+            )
+            import uvicorn
+            from mlflow.server.fastapi_app import app
+
+            uvicorn.run(app, host="127.0.0.1", port=self.port, log_level="critical")
+        finally:
+            os._exit(0)
+
+
+def disturb_requests(number: int, moment: str, server: int, *, log: Path) -> None:
+    """Let the server die at this process' n-th request, counted over all threads; 0: never. The log lists all."""
+    original, counter, lock = requests.Session.send, itertools.count(1), threading.Lock()
+
+    def send(self: requests.Session, request: requests.PreparedRequest, **options: object) -> requests.Response:
+        with lock:
+            present = next(counter)
+            with log.open("a") as file:
+                file.write(f"{request.method} {request.path_url.partition('?')[0]}\n")
+        if present != number:
+            return original(self, request, **options)
+        return _die(lambda: original(self, request, **options), moment, server)
+
+    requests.Session.send = send  # type: ignore[assignment, method-assign]
+
+
+def _die(ask: Callable[[], requests.Response], moment: str, server: int) -> requests.Response:
+    """Send a request to a server that dies."""
+    if moment == "before":
+        os.kill(server, signal.SIGKILL)
+    elif moment == "during":
+        threading.Timer(MIDST_SECONDS, os.kill, (server, signal.SIGKILL)).start()
+    answer = ask()
+    if moment == "after":
+        os.kill(server, signal.SIGKILL)
+        raise requests.ConnectionError("the answer was lost")
+    return answer

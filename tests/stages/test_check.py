@@ -1,0 +1,32 @@
+"""What `make repro` looks at before DVC removes anything."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fashion_mnist.errors import ArtifactError, ParamsError
+from pipeline.tools import check
+from pipeline.tools.demo import PROJECT, change_params
+
+
+def test_good_parameters_without_a_lock_pass(workspace: Path) -> None:
+    assert not (workspace / "dvc.lock").exists()
+    check.main([])
+
+
+def test_mistake_in_parameters_is_named(workspace: Path) -> None:
+    change_params(workspace / "params.yaml", {"train.cnn.epochs": 0})
+    with pytest.raises(ParamsError, match=r"train\.cnn\.epochs is 0; expected at least 1"):
+        check.main([])
+
+
+def test_damaged_lock_is_named_with_the_command_that_brings_it_back(workspace: Path) -> None:
+    (workspace / "dvc.lock").write_text("stages:\n  download:\n    outs:\n    - pa")
+    with pytest.raises(ArtifactError, match=r"dvc\.lock: is damaged; run `git checkout -- dvc\.lock`"):
+        check.main([])
+
+
+def test_make_repro_checks_before_it_calls_dvc() -> None:
+    recipe = re.findall(r"^repro:.*\n((?:\t.*\n)+)", (PROJECT / "Makefile").read_text(), re.MULTILINE)[0]
+    assert 0 <= recipe.find("pipeline.tools.check") < recipe.find("dvc repro")
