@@ -1,7 +1,6 @@
 """The champion behind a real server and a real HTTP client, and the same model over files."""
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from fashion_mnist.data.idx import decode_idx, encode_idx
 from pipeline.runtime.formats import parse_csv
 from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import MlflowClient
-from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module, running
+from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module, run_script, running
 
 IMAGES = 100
 KINDS = ("idx", "idx.gz", "pngs")
@@ -91,16 +90,12 @@ def predicted(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(image).save(folder / "pngs" / f"{number:03}.png")
     (folder / "idx").write_bytes(bytes([0, 0, 8, 3]) + np.array(images.shape, ">u4").tobytes() + images.tobytes())
     (folder / "idx.gz").write_bytes(encode_idx(images))
-    # One process for all three, since TensorFlow takes longer to import than to predict.
     script = (
         "import sys\n"
         "from pipeline.tools.predict import main\n"
         "for path in sys.argv[1:]: main([path, '--output', f'{path}.csv'])\n"
     )
-    command = [sys.executable, "-c", script, *(str(folder / kind) for kind in KINDS)]
-    done = subprocess.run(
-        command, cwd=tracked, env=environment_of(tracked), capture_output=True, text=True, check=False
-    )
+    done = run_script(script, *(str(folder / kind) for kind in KINDS), folder=tracked)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -177,14 +172,7 @@ def test_served_model_with_changed_code_does_not_load(registered: Path, tmp_path
     with (tmp_path / "model/code/fashion_mnist/data/dataset.py").open("a") as file:
         file.write(f"\nopen({str(tmp_path / 'ran')!r}, 'w')\n")
     script = "import mlflow; mlflow.pyfunc.load_model('model')"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env=environment_of(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_script(script, folder=tmp_path)
     assert done.returncode == 1
     assert "code: sha256 is " in done.stderr
     assert not (tmp_path / "ran").exists(), "the stranger's code ran"

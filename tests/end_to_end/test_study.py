@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from pipeline.runtime.study_tables import parse_replicates, parse_trials
-from pipeline.tools.demo import PROJECT, change_params, make_workspace, run_dvc
-from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module
+from pipeline.tools.demo import PROJECT, change_params, make_workspace
+from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_dvc, run_module
 
 SMALL_STUDY = {
     "download.dataset": "synthetic",
@@ -224,9 +224,9 @@ def test_damaged_data_are_named(fresh: Path) -> None:
 
 def test_dvc_runs_a_study_once(studied: Path, tmp_path: Path) -> None:
     folder = copy_workspace(studied, tmp_path / "clone")
-    first = run_dvc("repro", "study/dvc.yaml", workspace=folder, capture_output=True)
+    first = run_dvc("repro", "study/dvc.yaml", workspace=folder)
     assert first.returncode == 0, first.stdout + first.stderr
-    again = run_dvc("repro", "study/dvc.yaml", workspace=folder, capture_output=True)
+    again = run_dvc("repro", "study/dvc.yaml", workspace=folder)
     assert "up to date" in again.stdout
     assert results_in(folder) == results_in(studied)
 
