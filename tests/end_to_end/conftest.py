@@ -149,6 +149,16 @@ def run_module(module: str, *arguments: str, folder: Path, **environment: str) -
     )
 
 
+def run_real_module(module: str, *arguments: str, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run a module of the pipeline in a workspace as dvc.yaml does: for tests about how a process starts.
+
+    Such as what an import writes to stderr, or what Python reads from the environment when it starts.
+    """
+    command = [sys.executable, "-m", f"pipeline.{module}", *arguments]
+    environment = environment_of(folder) | more
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
 def run_script(script: str, *arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run Python code in a workspace, in a fork (tests/processes.py)."""
     return run_python("-c", script, *arguments, folder=folder, environment=environment_of(folder) | environment)

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from pipeline.tools.demo import PROJECT, change_params
-from tests.end_to_end.conftest import copy_workspace, environment_of, run_module
+from tests.end_to_end.conftest import copy_workspace, run_module, run_real_module
 
 PHONE, DESK = 380, 1280
 PAPER = {"light": (255, 255, 255), "dark": (13, 17, 23)}
@@ -131,6 +129,6 @@ def test_page_and_what_it_rests_on_are_the_same_bytes_in_another_process(clone: 
     for path in files:
         path.unlink()
     for stage in ("evaluate", "report"):
-        command = [sys.executable, "-m", f"pipeline.{stage}"]  # a real process: Python reads the seed when it starts
-        subprocess.run(command, cwd=clone, env=environment_of(clone) | {"PYTHONHASHSEED": "7"}, check=True)
+        done = run_real_module(stage, folder=clone, PYTHONHASHSEED="7")
+        assert done.returncode == 0, done.stderr
     assert {path: path.read_bytes() for path in files} == before

@@ -15,7 +15,15 @@ from fashion_mnist.data.idx import decode_idx, encode_idx
 from pipeline.runtime.formats import parse_csv
 from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import MlflowClient
-from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module, run_script, running
+from tests.end_to_end.conftest import (
+    copy_workspace,
+    environment_of,
+    free_port,
+    run_module,
+    run_real_module,
+    run_script,
+    running,
+)
 
 IMAGES = 100
 KINDS = ("idx", "idx.gz", "pngs")
@@ -109,7 +117,8 @@ def test_files_get_the_same_predictions(tracked: Path, predicted: Path, kind: st
 
 def test_picture_of_another_size_is_named(tracked: Path, tmp_path: Path) -> None:
     Image.new("L", (30, 28)).save(tmp_path / "wide.png")
-    done = run_module("tools.predict", str(tmp_path), "--output", str(tmp_path / "predictions.csv"), folder=tracked)
+    output = str(tmp_path / "predictions.csv")
+    done = run_real_module("tools.predict", str(tmp_path), "--output", output, folder=tracked)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("wide.png: 30x28 pixels; expected 28x28. Scale it first")
 

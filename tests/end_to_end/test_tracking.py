@@ -18,6 +18,7 @@ from tests.end_to_end.conftest import (
     environment_of_dvc,
     run_dvc,
     run_module,
+    run_real_module,
     run_script,
     runs_of,
 )
@@ -201,7 +202,7 @@ def test_model_that_is_not_the_one_in_dvc_lock_is_refused(clone: Path) -> None:
 def test_server_that_is_down_takes_one_line_and_leaves_the_files_alone(clone: Path) -> None:
     before = (clone / "models/cnn/model.keras").read_bytes()
     started = time.monotonic()
-    done = run_module("track", folder=clone, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    done = run_real_module("track", folder=clone, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: http://127.0.0.1:9: the run store failed (")
