@@ -85,6 +85,8 @@ def run_python(
 
 def become(command: list[str], folder: str, environment: dict[str, str], out: str, errors: str) -> None:
     """Turn this fork into the process that was asked for, and end with it."""
+    # A daemon ends with the tests, but may not start processes by this package itself, as DVC's queue does.
+    multiprocessing.current_process()._config["daemon"] = False
     for number, path in ((1, out), (2, errors)):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, number)

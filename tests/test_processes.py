@@ -71,6 +71,15 @@ def test_fork_computes_the_bits_of_a_real_process(tmp_path: Path) -> None:
     assert fork.stdout == real.stdout
 
 
+def test_fork_may_start_processes_of_its_own(tmp_path: Path) -> None:
+    script = (
+        "import multiprocessing\n"
+        "child = multiprocessing.get_context('fork').Process(target=print, args=('a child',))\n"
+        "child.start(); child.join(); print(child.exitcode)\n"
+    )
+    assert run_python("-c", script, folder=tmp_path, environment=CODE).stdout == "a child\n0\n"
+
+
 def test_fork_is_killed_and_interrupted_like_a_real_process(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     script = f"import pathlib, time; pathlib.Path({str(ready)!r}).touch(); time.sleep(60)"
