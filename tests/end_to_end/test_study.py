@@ -59,7 +59,7 @@ def disturbed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Dist
     with started(folder, "pipeline.tools.study") as study:
         wait_until(lambda: len(stored(folder)) >= 1)
         study.send_signal(signal.SIGINT)
-        said = study.communicate(timeout=30)[1]
+        said = study.communicate(timeout=240)[1]
     interrupted = (study.returncode, said, stored(folder), len(trials_running(folder)))
     with started(folder, "pipeline.tools.study") as study:
         wait_until(lambda: len(stored(folder)) >= len(interrupted[2]) + 1)
@@ -130,7 +130,7 @@ def started(folder: Path, *command: str, **environment: str) -> Iterator["subpro
                 process.stderr.close()
 
 
-def wait_until(condition: object, *, seconds: float = 60) -> None:
+def wait_until(condition: object, *, seconds: float = 300) -> None:
     """Wait until a condition, a function, holds."""
     for _ in range(int(seconds / 0.1)):
         if condition():  # type: ignore[operator]
@@ -204,7 +204,7 @@ def test_code_that_changes_while_a_study_runs_is_noticed(fresh: Path) -> None:
         kept = stored(fresh)
         with (fresh / "src/fashion_mnist/training/loop.py").open("a") as loop:
             loop.write("# edited\n")
-        said = study.communicate(timeout=60)[1]
+        said = study.communicate(timeout=240)[1]
     assert study.returncode == 1
     assert said.splitlines()[-1].startswith("error: ")
     assert "src/fashion_mnist/training/loop.py" in said
@@ -259,7 +259,7 @@ def test_cluster_that_loses_a_worker_gives_the_same_bytes(fresh: Path, studied: 
         with started(fresh, "pipeline.tools.study", DASK_SCHEDULER_ADDRESS=address) as study:
             wait_until(lambda: len(stored(fresh)) >= 2)
             first.kill()
-            said = study.communicate(timeout=120)[1]
+            said = study.communicate(timeout=240)[1]
     assert study.returncode == 0, said
     refused = [line for log in fresh.glob("*.log") for line in log.read_text().splitlines() if "is refused" in line]
     assert len(refused) == 1
