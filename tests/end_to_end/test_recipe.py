@@ -2,13 +2,14 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import copy_workspace, environment_of, run_dvc, stages_in
-from tests.processes import run_python
 
 # The tests that know of models and networks.
 MODEL_TESTS = ("tests/unit/networks", "tests/unit/test_params.py", "tests/test_architecture.py")
@@ -56,6 +57,12 @@ def test_tests_that_know_of_models_pass_with_it(followed: tuple[Path, str]) -> N
     shutil.copytree(PROJECT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(PROJECT / name, folder)
-    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *MODEL_TESTS]
-    done = run_python(*command, folder=folder, environment=environment_of(folder))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *MODEL_TESTS],
+        cwd=folder,
+        env=environment_of(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:]

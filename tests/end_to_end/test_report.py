@@ -35,6 +35,7 @@ def page(request: pytest.FixtureRequest, tracked: Path, tmp_path_factory: pytest
 @pytest.fixture
 def offline(browser: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
     """The browser with its network cut, and its logs emptied."""
+    browser.get("about:blank")  # a page of another test may go on asking its server
     browser.execute_cdp_cmd("Network.enable", {})
     cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
     browser.execute_cdp_cmd("Network.emulateNetworkConditions", cut)
