@@ -67,7 +67,7 @@ def disturbed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Dist
         study.wait()
     kept = stored(folder)
     with suppress(AssertionError):  # a trial that is still importing notices a little later
-        wait_until(lambda: not trials_running(folder), seconds=20)
+        wait_until(lambda: not trials_running(folder), seconds=120)
     left = len(trials_running(folder))
     done = run_module("tools.study", folder=folder)
     assert done.returncode == 0, done.stderr
