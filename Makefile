@@ -52,7 +52,7 @@ gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default
 	python -m pipeline.tools.gate $(if $(BASELINE),--baseline $(BASELINE))
 
 test: $(VENV)/dev $(REMOTES)/ready ## run the tests, also whether the locks fit pyproject.toml; no network
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(VENV)/dev ## kill and fail the pipeline at many of its writes, and damage its files; needs strace; resumes when stopped
 	python -m tests.faults --table docs/reliability.md

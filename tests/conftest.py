@@ -1,8 +1,29 @@
-"""What tests of every kind share: TensorFlow, configured once."""
+"""What tests of every kind share: TensorFlow, configured once; the order of files. Processes: tests/processes.py."""
 
 import pytest
 
 import pipeline  # noqa: F401 - sets what Keras and TensorFlow read from the environment when they are imported
+
+# The longest first, so that no process of pytest-xdist starts a long file when the others have nothing left to do; the
+# study begins, since it does not wait for the workspace that most others share.
+FIRST = (
+    "tests/end_to_end/test_study.py",
+    "tests/end_to_end/",
+    "tests/faults/",
+    "tests/stages/test_numerics.py",
+    "tests/test_",
+    "tests/stages/",
+    "tests/unit/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order files as FIRST says; within a file, tests stay as they are."""
+
+    def place(item: pytest.Item) -> int:
+        return next((number for number, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,11 @@ from pipeline.runtime.formats import parse_yaml, read_csv, read_json
 from pipeline.runtime.paths import DATA, PARAMS, predictions_of
 from pipeline.runtime.study_tables import SPLITS
 from pipeline.runtime.tables import PREDICTIONS
-from pipeline.store.connection import EXPERIMENT, MlflowClient
+from pipeline.store.connection import DATABASE, EXPERIMENT, MlflowClient, make_database
 from pipeline.store.runs import PARENT
-from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace, run_dvc
+from pipeline.tools import demo
+from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace
+from tests.processes import run_python
 from tests.small_study import small_study, write_files
 
 SMALL = SYNTHETIC | {
@@ -73,7 +77,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
             make_workspace(folder, SMALL, params=PROJECT / "tests/params.yaml")
-            done = run_dvc("repro", workspace=folder, capture_output=True)
+            done = demo.run_dvc("repro", workspace=folder, capture_output=True)  # a real process, as a user has it
             assert done.returncode == 0, done.stdout + done.stderr
             said.write_text(done.stdout)
     return folder
@@ -100,14 +104,28 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture
 def clone(tracked: Path, tmp_path: Path) -> Path:
-    """A copy of that workspace without its store, to be changed at will."""
+    """A copy of that workspace with an empty store, to be changed at will."""
     return copy_workspace(tracked, tmp_path / "clone")
 
 
-def copy_workspace(source: Path, target: Path, *, store: bool = False) -> Path:
-    """Copy a workspace; its store only if asked, since that holds absolute paths."""
+def copy_workspace(source: Path, target: Path, *, store: bool | None = None) -> Path:
+    """Copy a workspace with an empty store, whose tables need not be made anew.
+
+    store: True, with its own, which holds absolute paths; False, without one.
+    """
     shutil.copytree(source, target, ignore=None if store else shutil.ignore_patterns("tracking"))
+    if store is None:
+        (target / "tracking").mkdir()
+        (target / "tracking" / DATABASE).write_bytes(empty_database())
     return target
+
+
+@cache
+def empty_database() -> bytes:
+    """Return the file of a store that holds nothing; MLflow takes two seconds to make its tables."""
+    with tempfile.TemporaryDirectory() as scratch:
+        make_database(Path(scratch))
+        return Path(scratch, DATABASE).read_bytes()
 
 
 def add_study(workspace: Path, *, seeds: int = 2) -> Study:
@@ -127,15 +145,30 @@ def stages_in(output: str) -> list[str]:
 
 
 def run_module(module: str, *arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run a module of the pipeline in a workspace, as dvc.yaml does."""
-    return subprocess.run(
-        [sys.executable, "-m", f"pipeline.{module}", *arguments],
-        cwd=folder,
-        env=environment_of(folder) | environment,
-        capture_output=True,
-        text=True,
-        check=False,
+    """Run a module of the pipeline in a workspace, in a fork (tests/processes.py)."""
+    return run_python(
+        "-m", f"pipeline.{module}", *arguments, folder=folder, environment=environment_of(folder) | environment
     )
+
+
+def run_real_module(module: str, *arguments: str, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run a module of the pipeline in a workspace as dvc.yaml does: for tests about how a process starts.
+
+    Such as what an import writes to stderr, or what Python reads from the environment when it starts.
+    """
+    command = [sys.executable, "-m", f"pipeline.{module}", *arguments]
+    environment = environment_of(folder) | more
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def run_script(script: str, *arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python code in a workspace, in a fork (tests/processes.py)."""
+    return run_python("-c", script, *arguments, folder=folder, environment=environment_of(folder) | environment)
+
+
+def run_dvc(*arguments: str, workspace: Path) -> "subprocess.CompletedProcess[str]":
+    """Run DVC in a workspace: itself in a fork (tests/processes.py), its stages as anywhere."""
+    return run_python("-m", "dvc", *arguments, folder=workspace, environment=environment_of_dvc(workspace))
 
 
 def environment_of(folder: Path) -> dict[str, str]:
@@ -145,6 +178,11 @@ def environment_of(folder: Path) -> dict[str, str]:
     # A server's runners of background jobs are nine more processes, and nobody here gives them any.
     server = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     return kept | server | {"PATH": path, "PYTHONPATH": str(folder / "src")}
+
+
+def environment_of_dvc(folder: Path) -> dict[str, str]:
+    """Return the environment of a user who calls DVC in a workspace; its lock lies in the workspace."""
+    return environment_of(folder) | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/site-cache")}
 
 
 def free_port() -> int:

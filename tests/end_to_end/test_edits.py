@@ -2,15 +2,14 @@
 
 import json
 import re
-import subprocess
-import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 from pipeline.tools.demo import PROJECT, change_params
-from tests.end_to_end.conftest import copy_workspace, environment_of
+from tests.end_to_end.conftest import copy_workspace, environment_of_dvc, run_dvc
+from tests.processes import run_python
 
 FOLDERS = ("pipeline", "src", "requirements")
 # Edits each file in turn, asks DVC which stages have a dependency that changed, and takes the edit back.
@@ -20,7 +19,7 @@ from pathlib import Path
 from dvc.repo import Repo
 repo, answers = Repo(), {}
 assert repo.status(targets=["dvc.yaml"]) == {}
-for name in json.load(sys.stdin):
+for name in json.loads(sys.argv[1]):
     path = Path(name).resolve()
     before = path.read_bytes()
     path.write_bytes(before + b"\\n# edited\\n")
@@ -68,15 +67,7 @@ def answers(workspace: Path) -> dict[str, set[str]]:
         for path in sorted((workspace / folder).rglob("*.*"))
         if path.is_file() and "__pycache__" not in path.parts
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", ASK],
-        input=json.dumps(files),
-        cwd=workspace,
-        env=environment_of(workspace) | {"DVC_SITE_CACHE_DIR": str(workspace / ".dvc/site-cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python("-c", ASK, json.dumps(files), folder=workspace, environment=environment_of_dvc(workspace))
     assert done.returncode == 0, done.stderr
     return {name: stages(found) for name, found in json.loads(done.stdout).items()}
 
@@ -111,16 +102,10 @@ def test_each_parameter_reruns_what_the_table_says(workspace: Path, key: str) ->
     before = params.read_bytes()
     change_params(params, {key: VALUES[key]})
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", "status", "--json", "dvc.yaml"],
-            cwd=workspace,
-            env=environment_of(workspace) | {"DVC_SITE_CACHE_DIR": str(workspace / ".dvc/site-cache")},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = run_dvc("status", "--json", "dvc.yaml", workspace=workspace)
     finally:
         params.write_bytes(before)
+    assert done.returncode == 0, done.stderr
     assert stages(list(json.loads(done.stdout))) == table("edited parameter")[key]
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from pipeline.store.connection import MlflowClient
-from pipeline.tools.demo import PROJECT, run_dvc
-from tests.end_to_end.conftest import runs_of, stages_in
+from pipeline.tools.demo import PROJECT
+from tests.end_to_end.conftest import run_dvc, runs_of, stages_in
 
 
 def dvc(folder: Path, *arguments: str) -> str:
-    done = run_dvc(*arguments, workspace=folder, capture_output=True)
+    done = run_dvc(*arguments, workspace=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return str(done.stdout)
 
@@ -34,7 +34,7 @@ def repository(clone: Path) -> Iterator[Path]:
     ):
         subprocess.run(["git", *command.split()], cwd=clone, check=True)
     yield clone
-    run_dvc("queue", "stop", "--kill", workspace=clone, capture_output=True)
+    run_dvc("queue", "stop", "--kill", workspace=clone)
 
 
 def state_named(runs: list[Any], name: str) -> list[Any]:

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +11,12 @@ import pytest
 
 from pipeline.store.connection import EXPERIMENT, MlflowClient, open_store
 from tests.end_to_end.conftest import environment_of, run_module, runs_of
+from tests.processes import Process
 
 
-def start_training(folder: Path, model: str = "dense", **environment: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.train", model],
-        cwd=folder,
-        env=environment_of(folder) | {"DVC_STAGE": f"train@{model}"} | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def start_training(folder: Path, model: str = "dense", **environment: str) -> Process:
+    changed = environment_of(folder) | {"DVC_STAGE": f"train@{model}"} | environment
+    return Process(["-m", "pipeline.train", model], folder=folder, environment=changed)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:

@@ -4,8 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from pipeline.tools.demo import PROJECT, run_dvc
-from tests.end_to_end.conftest import stages_in
+from pipeline.tools.demo import PROJECT
+from tests.end_to_end.conftest import run_dvc, stages_in
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -15,7 +15,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def dvc(folder: Path, *arguments: str) -> str:
-    done = run_dvc(*arguments, workspace=folder, capture_output=True)
+    done = run_dvc(*arguments, workspace=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return str(done.stdout)
 

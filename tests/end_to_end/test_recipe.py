@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tools.demo import PROJECT, run_dvc
-from tests.end_to_end.conftest import environment_of, stages_in
+from pipeline.tools.demo import PROJECT
+from tests.end_to_end.conftest import copy_workspace, environment_of, run_dvc, stages_in
 
 # The tests that know of models and networks.
 MODEL_TESTS = ("tests/unit/networks", "tests/unit/test_params.py", "tests/test_architecture.py")
@@ -27,14 +27,14 @@ def recipe() -> tuple[str, str, str, str]:
 def followed(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A workspace in which the recipe was followed, and what DVC said."""
     folder = tmp_path_factory.mktemp("recipe") / "clone"
-    shutil.copytree(tracked, folder, ignore=shutil.ignore_patterns("tracking"))
+    copy_workspace(tracked, folder)
     name, network, section, line = recipe()
     (folder / name).write_text(network)
     params = folder / "params.yaml"
     text = params.read_text()
     text = text.replace("\ntrain:\n", f"\ntrain:\n{section.replace('epochs: 5', 'epochs: 1')}")
     params.write_text(re.sub(r"^models:.*\n", lambda found: found[0] + line, text, flags=re.MULTILINE))
-    done = run_dvc("repro", workspace=folder, capture_output=True)
+    done = run_dvc("repro", workspace=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.tools.demo import change_params, run_dvc
-from tests.end_to_end.conftest import copy_workspace, stages_in
+from pipeline.tools.demo import change_params
+from tests.end_to_end.conftest import copy_workspace, run_dvc, stages_in
 
 ALL = ["download", "normalize", "train@dense", "train@cnn", "evaluate", "report", "track"]
 
@@ -21,7 +21,7 @@ def reproduced(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def repro(folder: Path, *arguments: str) -> list[str]:
     """Run `dvc repro` and list the stages that it ran."""
-    done = run_dvc("repro", *arguments, workspace=folder, capture_output=True)
+    done = run_dvc("repro", *arguments, workspace=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return stages_in(done.stdout)
 
@@ -56,11 +56,11 @@ def test_same_inputs_give_the_same_bytes_in_another_process(reproduced: Path) ->
 
 
 def test_metrics_and_plots_are_what_dvc_shows(reproduced: Path) -> None:
-    shown = run_dvc("metrics", "show", workspace=reproduced, capture_output=True).stdout.splitlines()
+    shown = run_dvc("metrics", "show", workspace=reproduced).stdout.splitlines()
     assert [line.split()[0] for line in shown] == ["Path", "reports/metrics/cnn.json", "reports/metrics/dense.json"]
     scores = json.loads((reproduced / "reports/metrics/dense.json").read_text())
     assert set(shown[0].split()[1:]) == set(scores)
-    plots = run_dvc("plots", "show", "--out", "plots", workspace=reproduced, capture_output=True)
+    plots = run_dvc("plots", "show", "--out", "plots", workspace=reproduced)
     assert plots.returncode == 0, plots.stderr
     page = (reproduced / "plots/index.html").read_text()
     for title in ("accuracy on validation", "confusion on test", "accuracy on shifted test images"):
@@ -71,7 +71,7 @@ def test_params_that_make_no_sense_stop_the_run_before_anything_is_lost(reproduc
     model = (reproduced / "models/cnn/model.keras").read_bytes()
     try:
         change_params(reproduced / "params.yaml", {"download.synthetic.seed": "seven"})
-        done = run_dvc("repro", workspace=reproduced, capture_output=True)
+        done = run_dvc("repro", workspace=reproduced)
         assert done.returncode != 0
         assert "error: params.yaml: download.synthetic.seed is 'seven'; expected a valid integer" in done.stderr
         assert (reproduced / "models/cnn/model.keras").read_bytes() == model

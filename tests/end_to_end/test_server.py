@@ -23,6 +23,7 @@ from tests.end_to_end.conftest import (
     environment_of,
     free_port,
     run_module,
+    run_script,
     running,
     runs_of,
 )
@@ -107,14 +108,7 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
         server = subprocess.Popen(command, cwd=clone, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             wait_until_healthy(address)
-            done = subprocess.run(
-                [sys.executable, "-c", dies, str(server.pid)],
-                cwd=clone,
-                env=environment | {"MLFLOW_TRACKING_URI": address},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = run_script(dies, str(server.pid), folder=clone, MLFLOW_TRACKING_URI=address)
         finally:
             if server.poll() is None:
                 os.killpg(server.pid, 9)
@@ -136,8 +130,8 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
         assert experiment["artifact_location"].startswith("mlflow-artifacts:")
 
         # A training shows itself there too, until its files are projected.
-        live = environment | {"MLFLOW_TRACKING_URI": address, "DVC_STAGE": "train@dense"}
-        subprocess.run([sys.executable, "-c", TRAINING], cwd=clone, env=live, check=True)
+        done = run_script(TRAINING, folder=clone, MLFLOW_TRACKING_URI=address, DVC_STAGE="train@dense")
+        assert done.returncode == 0, done.stderr
         (run,) = rest(
             address, "runs/search", experiment_ids=[experiment["experiment_id"]], filter="tags.live = 'true'"
         )["runs"]

@@ -3,7 +3,6 @@
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -24,7 +23,15 @@ from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import MlflowClient, TrackingError, open_store
 from pipeline.store.logged_model import classify
 from pipeline.store.serving import MOST_BYTES
-from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module, running
+from tests.end_to_end.conftest import (
+    copy_workspace,
+    environment_of,
+    free_port,
+    run_module,
+    run_real_module,
+    run_script,
+    running,
+)
 from tests.end_to_end.front import documented, nginx
 
 IMAGES = 100
@@ -203,16 +210,12 @@ def predicted(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(image).save(folder / "pngs" / f"{number:03}.png")
     (folder / "idx").write_bytes(bytes([0, 0, 8, 3]) + np.array(images.shape, ">u4").tobytes() + images.tobytes())
     (folder / "idx.gz").write_bytes(encode_idx(images))
-    # One process for all three, since TensorFlow takes longer to import than to predict.
     script = (
         "import sys\n"
         "from pipeline.tools.predict import main\n"
         "for path in sys.argv[1:]: main([path, '--output', f'{path}.csv'])\n"
     )
-    command = [sys.executable, "-c", script, *(str(folder / kind) for kind in KINDS)]
-    done = subprocess.run(
-        command, cwd=tracked, env=environment_of(tracked), capture_output=True, text=True, check=False
-    )
+    done = run_script(script, *(str(folder / kind) for kind in KINDS), folder=tracked)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -226,7 +229,8 @@ def test_files_get_the_same_predictions(tracked: Path, predicted: Path, kind: st
 
 def test_picture_of_another_size_is_named(tracked: Path, tmp_path: Path) -> None:
     Image.new("L", (30, 28)).save(tmp_path / "wide.png")
-    done = run_module("tools.predict", str(tmp_path), "--output", str(tmp_path / "predictions.csv"), folder=tracked)
+    output = str(tmp_path / "predictions.csv")
+    done = run_real_module("tools.predict", str(tmp_path), "--output", output, folder=tracked)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("wide.png: 30x28 pixels; expected 28x28. Scale it first")
 
@@ -301,14 +305,7 @@ def test_served_model_with_changed_code_does_not_load(registered: Path, tmp_path
     with (tmp_path / "model/code/fashion_mnist/data/dataset.py").open("a") as file:
         file.write(f"\nopen({str(tmp_path / 'ran')!r}, 'w')\n")
     script = "import mlflow; mlflow.pyfunc.load_model('model')"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env=environment_of(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_script(script, folder=tmp_path)
     assert done.returncode == 1
     assert "code: sha256 is " in done.stderr
     assert not (tmp_path / "ran").exists(), "the stranger's code ran"

@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ from tests.end_to_end.conftest import (
     copy_workspace,
     describe_run,
     describe_store,
-    environment_of,
     run_module,
+    run_script,
     runs_of,
 )
 
@@ -123,8 +121,7 @@ def test_killed_half_way_is_completed_by_the_next(
         "track.project_study = project_study\n"
         "track.main([])\n"
     )
-    killed = subprocess.run([sys.executable, "-c", dies], cwd=folder, env=environment_of(folder), check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert run_script(dies, folder=folder).returncode == -signal.SIGKILL
     assert not (folder / "tracking/receipt.json").exists()
     done_before = {run.info.run_id for run in finished(read_store(folder))}
     assert 0 < len(done_before) < 17

@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +11,18 @@ import pytest
 
 from pipeline.runtime.lock import dvc_digest
 from pipeline.store.connection import MlflowClient
-from pipeline.tools.demo import change_params, run_dvc
-from tests.end_to_end.conftest import COSTS, describe_run, describe_store, environment_of, run_module, runs_of
+from pipeline.tools.demo import change_params
+from tests.end_to_end.conftest import (
+    COSTS,
+    describe_run,
+    describe_store,
+    environment_of_dvc,
+    run_dvc,
+    run_module,
+    run_real_module,
+    run_script,
+    runs_of,
+)
 
 Reader = Callable[[Path], MlflowClient]
 
@@ -111,7 +119,7 @@ def test_cost_of_another_state_is_left_out(tracked: Path, clone: Path, read_stor
 
 
 def test_twenty_repros_leave_the_same_runs_as_one(clone: Path, read_store: Reader) -> None:
-    assert run_dvc("repro", workspace=clone, capture_output=True).returncode == 0
+    assert run_dvc("repro", workspace=clone).returncode == 0
     first = read_store(clone)
     twenty = (
         "from pathlib import Path\n"
@@ -121,10 +129,7 @@ def test_twenty_repros_leave_the_same_runs_as_one(clone: Path, read_store: Reade
         "        Path('tracking/receipt.json').unlink()\n"
         "    assert main(['repro']) == 0\n"
     )
-    environment = environment_of(clone) | {"DVC_SITE_CACHE_DIR": str(clone / ".dvc/site-cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", twenty], cwd=clone, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_script(twenty, folder=clone, **environment_of_dvc(clone))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Running stage 'track'") == 3
     assert done.stdout.count("Data and pipelines are up to date") == 17
@@ -136,13 +141,14 @@ def test_twenty_repros_leave_the_same_runs_as_one(clone: Path, read_store: Reade
 def test_deleted_store_comes_back_the_same(tracked: Path, clone: Path, read_store: Reader) -> None:
     before = describe_store(read_store(tracked))
     receipt = (tracked / "tracking/receipt.json").read_bytes()
-    done = run_dvc("repro", workspace=clone, capture_output=True)
+    shutil.rmtree(clone / "tracking")
+    done = run_dvc("repro", workspace=clone)
     assert done.returncode == 0, done.stderr
     assert "Running stage 'track'" in done.stdout
     assert "Running stage 'report'" not in done.stdout
     assert describe_store(read_store(clone)) == before
     assert (clone / "tracking/receipt.json").read_bytes() == receipt
-    assert "Data and pipelines are up to date" in run_dvc("repro", workspace=clone, capture_output=True).stdout
+    assert "Data and pipelines are up to date" in run_dvc("repro", workspace=clone).stdout
 
 
 @pytest.mark.parametrize("call", ["create_run", "create_logged_model", "log_outputs", "set_registered_model_alias"])
@@ -158,8 +164,7 @@ def test_killed_half_way_is_completed_by_the_next(tracked: Path, clone: Path, re
         f"MlflowClient.{call} = wrapper\n"
         "track.main([])\n"
     )
-    killed = subprocess.run([sys.executable, "-c", dies], cwd=clone, env=environment_of(clone), check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert run_script(dies, folder=clone).returncode == -signal.SIGKILL
     assert not (clone / "tracking/receipt.json").exists()
     assert run_module("track", folder=clone).returncode == 0
     assert describe_store(read_store(clone)) == describe_store(read_store(tracked))
@@ -180,7 +185,7 @@ def test_missing_nested_run_is_rebuilt_alone(clone: Path, read_store: Reader, tr
 def test_changed_parameter_makes_a_second_state(clone: Path, read_store: Reader) -> None:
     assert run_module("track", folder=clone).returncode == 0
     change_params(clone / "params.yaml", {"gate.margin": 0.02})
-    done = run_dvc("repro", workspace=clone, capture_output=True)
+    done = run_dvc("repro", workspace=clone)
     assert "Running stage 'track'" in done.stdout
     client = read_store(clone)
     assert len(runs_of(client)) == 6
@@ -201,7 +206,7 @@ def test_model_that_is_not_the_one_in_dvc_lock_is_refused(clone: Path) -> None:
 def test_server_that_is_down_takes_one_line_and_leaves_the_files_alone(clone: Path) -> None:
     before = (clone / "models/cnn/model.keras").read_bytes()
     started = time.monotonic()
-    done = run_module("track", folder=clone, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    done = run_real_module("track", folder=clone, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: http://127.0.0.1:9: the run store failed (")

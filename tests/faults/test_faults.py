@@ -23,7 +23,7 @@ CASES_BY_NAME = {case.name: case for case in CASES}
 def folder(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A complete workspace in `base`, without its store, and room for the copy that is disturbed."""
     folder = tmp_path_factory.mktemp("faults")
-    copy_workspace(tracked, folder / "base")
+    copy_workspace(tracked, folder / "base", store=False)
     return folder
 
 

@@ -3,6 +3,7 @@
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,18 +37,20 @@ def test_innermost_cause_is_one_line() -> None:
     assert innermost(TimeoutError()) == "TimeoutError"
 
 
-@pytest.fixture
+@contextmanager
 def small_disk() -> Iterator[None]:
-    """Files of 150 bytes at most, as if the disk were full then."""
+    """Files of 150 bytes at most, as if the disk were full then; ended before pytest writes to a file of its own."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_array_whose_last_block_does_not_fit_is_no_success(tmp_path: Path) -> None:
     path = tmp_path / "labels.npy"
-    with pytest.raises(ArtifactError, match=r"labels\.npy: cannot be written"), atomic_write(path) as file:
+    refused = pytest.raises(ArtifactError, match=r"labels\.npy: cannot be written")
+    with refused, small_disk(), atomic_write(path) as file:
         np.save(file, np.zeros(50, np.uint8))  # a header of 128 bytes, which fits, and 50 that do not
     assert list(tmp_path.iterdir()) == []

@@ -2,10 +2,10 @@
 
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 from pipeline.tools.demo import PROJECT
+from tests.processes import run_python
 
 OPEN = "from pipeline.runtime.command import run; from pipeline.tools.rollback import main; run(main)"
 
@@ -13,8 +13,7 @@ OPEN = "from pipeline.runtime.command import run; from pipeline.tools.rollback i
 def open_in(folder: Path) -> "subprocess.CompletedProcess[str]":
     """Ask a store for its champion, in a process of its own: MLflow keeps files open."""
     environment = {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "PATH": ""}
-    command = [sys.executable, "-c", OPEN]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return run_python("-c", OPEN, folder=folder, environment=environment)
 
 
 def test_store_that_was_killed_while_it_was_made_is_made_anew(tmp_path: Path) -> None:

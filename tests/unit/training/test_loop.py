@@ -1,7 +1,6 @@
 """Claims about training, on a hundred drawn garments."""
 
-import subprocess
-import sys
+import os
 from typing import Any
 
 import keras
@@ -20,6 +19,7 @@ from fashion_mnist.training.inference import predict
 from fashion_mnist.training.loop import EpochResult, Progress, fit
 from fashion_mnist.training.objective import accuracy_score, cross_entropy
 from pipeline.tools.demo import PROJECT
+from tests.processes import run_python
 from tests.unit.small_networks import SMALL
 
 pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
@@ -141,8 +141,8 @@ print(*{values.dtype for values in look_inside(small_cnn("mixed_bfloat16"), garm
 
 def test_half_precision_learns_and_shows_float32_inside() -> None:
     # A process of its own: the limit to AVX2 is fixed once TensorFlow has computed.
-    command = [sys.executable, "-c", HALF]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    done = run_python("-c", HALF, folder=PROJECT, environment=os.environ)
+    assert done.returncode == 0, done.stderr
     ratio, dtypes = done.stdout.splitlines()
     assert float(ratio) < 0.8
     assert dtypes == "float32"
