@@ -26,7 +26,9 @@ MODULES = sorted([*LIBRARY.rglob("*.py"), *PIPELINE.rglob("*.py")])
 LIBRARY_ROOMS = (
     "errors",
     "data.fashion_mnist",
+    "data.split",
     "networks",
+    "data_params",
     "params",
     "parsing",
     "data",
@@ -55,6 +57,7 @@ SCAFFOLD = frozenset(
         "pipeline/trials/progress.py",
         "pipeline/trials/results.py",
         "pipeline/trials/worker.py",
+        "src/fashion_mnist/data_params.py",
         "src/fashion_mnist/errors.py",
         "src/fashion_mnist/networks/__init__.py",
         "src/fashion_mnist/params.py",

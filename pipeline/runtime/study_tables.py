@@ -77,7 +77,7 @@ def parse_replicates(content: bytes, *, name: str) -> tuple[Labels, Labels]:
     with reading(name, advice="run `make study` to make it again"):
         if header[0] != "label" or len(header) < 2 or len(set(header)) < len(header):
             raise ValueError("columns are others; expected label, then one for each seed")
-    table = parse_csv(content, columns=dict.fromkeys(header, "uint8"), name=name)
+    table = parse_csv(content, columns=dict.fromkeys(header, "uint16"), name=name)
     return table["label"], np.stack([table[column] for column in header[1:]])
 
 

@@ -7,6 +7,7 @@ Scaling uses the library's own function, so serving cannot drift from training. 
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,9 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 # What Python and MLflow add to a model that is loaded.
 ADDED = {"__pycache__", "registered_model_meta"}
-EXPECTED = "expected whole numbers from 0 to 255, uint8, of shape (n, 28, 28, 1)"
 
 
-class GarmentClassifier(PythonModel):
+class ImageClassifier(PythonModel):
     """A network that takes pixels as published, whole numbers from 0 to 255."""
 
     # MLflow advises, in color and at each load, to let it derive the signature from type hints; ours is given.
@@ -39,24 +39,26 @@ class GarmentClassifier(PythonModel):
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
         from fashion_mnist.training.archive import from_archive
 
+        self.classes = np.array(context.model_config["classes"])
+        self.shape = tuple(context.model_config["shape"])
         json_parsing.convert_data_type = convert_pixels
         self.network = from_archive(archive, name=path.name)
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        """Return `probabilities`, float32, shape (n, 10), and `names` of the likeliest classes, shape (n,).
+        """Return `probabilities`, float32, shape (n, classes), and `names` of the likeliest classes, shape (n,).
 
-        model_input: uint8, shape (n, 28, 28, 1). Raises MlflowException, which a server turns into a 400.
+        model_input: uint8, shape (n, height, width, channels). Raises MlflowException, which a server turns into a 400.
         """
         from fashion_mnist.data.dataset import scale_pixels
-        from fashion_mnist.data.fashion_mnist import CLASS_NAMES
         from fashion_mnist.training.inference import predict
 
-        if model_input.dtype != np.uint8 or model_input.shape[1:] != (28, 28, 1) or not len(model_input):
+        if model_input.dtype != np.uint8 or model_input.shape[1:] != self.shape or not len(model_input):
             raise MlflowException(
-                f"images are {model_input.dtype} of shape {model_input.shape}; {EXPECTED}", error_code=BAD_REQUEST
+                f"images are {model_input.dtype} of shape {model_input.shape}; {expected(self.shape)}",
+                error_code=BAD_REQUEST,
             )
-        probabilities = predict(self.network, scale_pixels(model_input[..., 0]))
-        return {"probabilities": probabilities, "names": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
+        probabilities = predict(self.network, scale_pixels(model_input))
+        return {"probabilities": probabilities, "names": self.classes[probabilities.argmax(axis=1)]}
 
 
 def digest_folder(folder: Path) -> str:
@@ -76,22 +78,28 @@ def refuse_changed(name: str, found: str, expected: str) -> None:
         )
 
 
+def expected(shape: Sequence[int]) -> str:
+    """Say what a request must hold; shape: of an image."""
+    return f"expected whole numbers from 0 to 255, uint8, of shape (n, {', '.join(map(str, shape))})"
+
+
 def convert_pixels(data: Any, spec: Any) -> np.ndarray[Any, Any]:
     """Turn a request's nested lists into uint8, in place of MLflow's own conversion.
 
     That one casts to the signature's dtype, so that pixels scaled to [0, 1] would become 0 and be answered as if they
-    had been garments.
+    had been black.
     """
+    wanted = expected(spec.shape[1:])
     try:
         values = np.array(data)
     except ValueError as error:
-        raise MlflowException(f"images are of unequal sizes; {EXPECTED}", error_code=BAD_REQUEST) from error
+        raise MlflowException(f"images are of unequal sizes; {wanted}", error_code=BAD_REQUEST) from error
     if values.shape[1:] != tuple(spec.shape[1:]):
-        raise MlflowException(f"images have shape {values.shape}; {EXPECTED}", error_code=BAD_REQUEST)
+        raise MlflowException(f"images have shape {values.shape}; {wanted}", error_code=BAD_REQUEST)
     if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() <= 255):
         held = f"{values.min()} to {values.max()}" if values.size and values.dtype.kind in "iuf" else "no numbers"
-        raise MlflowException(f"images are {values.dtype}, {held}; {EXPECTED}", error_code=BAD_REQUEST)
+        raise MlflowException(f"images are {values.dtype}, {held}; {wanted}", error_code=BAD_REQUEST)
     return values.astype(np.uint8)
 
 
-set_model(GarmentClassifier())
+set_model(ImageClassifier())

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
 
+from fashion_mnist.data.description import DataSet
 from fashion_mnist.report.drawing import Drawing, render_svg
 from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.language import Language
@@ -52,7 +53,7 @@ def make_report(evidence: Evidence) -> Report:
     """Return the report on what was measured, in the language of params.report."""
     language = Language(evidence.params.report.language)
     sections = {name: section(evidence, language) for name, section in SECTIONS.items()}
-    markdown = render_markdown(sections, language, data=evidence.data["dataset"])
+    markdown = render_markdown(sections, language, data=evidence.data)
     svgs = {drawing.name: render_svg(drawing.figure) for section in sections.values() for drawing in drawings(section)}
     return Report(evidence.all_comparisons, markdown, render_html(markdown, svgs, language), svgs)
 
@@ -63,17 +64,19 @@ def drawings(section: tuple[Any, ...]) -> list[Drawing]:
     return [part for part in parts if isinstance(part, Drawing)]
 
 
-def render_markdown(sections: Mapping[str, tuple[Any, ...]], language: Language, *, data: str) -> str:
+def render_markdown(sections: Mapping[str, tuple[Any, ...]], language: Language, *, data: DataSet) -> str:
     """Render the page for a reader on GitHub; paths in it are relative to the folder of the report.
 
-    sections: by name. data: the name of the data set.
+    sections: by name. data: what it is about.
     """
     template = template_environment().get_template("report.md.jinja")
     return template.render(
         **sections,
         say=language.say,
-        title=language.say("page.title", data=language.name("page", data)),
-        notice=language.say("page.notice") if data == "synthetic" else "",
+        title=language.say(
+            "page.title", data=data.name if data.dataset == "folder" else language.name("page", data.dataset)
+        ),
+        notice=language.say("page.notice") if data.is_drawn else "",
     )
 
 
