@@ -21,7 +21,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate ui rollback gate test faults check demo study bench lock clean
+.PHONY: help repro verify emulate ui rollback gate test faults check own demo study bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -64,6 +64,9 @@ check: $(VENV)/dev ## format, lint and types
 	zizmor --offline --quiet --persona auditor .github
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+
+own: $(VENV)/run ## delete the results of Fashion-MNIST, to begin with your own images: docs/make-it-yours.md; asks first
+	@python -m pipeline.tools.own $(if $(YES),--yes)
 
 demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
 	python -m pipeline.tools.demo

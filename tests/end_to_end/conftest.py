@@ -26,11 +26,12 @@ from pipeline.runtime.formats import parse_yaml, read_csv, read_json
 from pipeline.runtime.paths import DATA, PARAMS, predictions_of
 from pipeline.runtime.study_tables import SPLITS
 from pipeline.runtime.tables import PREDICTIONS
-from pipeline.store.connection import EXPERIMENT, MlflowClient
+from pipeline.store.connection import MlflowClient
 from pipeline.store.runs import PARENT
 from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace, run_dvc
 from tests.small_study import small_study, write_files
 
+EXPERIMENT, STUDY_EXPERIMENT = "fashion-mnist", "fashion-mnist-study"
 SMALL = SYNTHETIC | {
     "download.synthetic.train_images": 600,
     "download.synthetic.test_images": 200,

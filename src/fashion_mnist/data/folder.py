@@ -40,6 +40,7 @@ def read_layout(paths: Iterable[str], *, name: str) -> Layout:
             held += [path] if len(parts) == 3 else []
     if "train" not in files:
         raise DataError(f"{name}: holds no folder train; {EXPECTED}")
+    files = {split: files[split] for split in SPLITS if split in files}
     # From folders to classes: letters may be encoded in two ways, as one sign or as letter and accent.
     classes = {split: _classes(files[split], f"{name}/{split}") for split in files}
     _check_classes(classes, name)

@@ -31,7 +31,7 @@ CURVE = {
     "low": np.array([0.8, 0.7, 0.4]),
     "high": np.array([1.0, 0.9, 0.6]),
 }
-IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28)
+IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28, 1)
 
 
 def accuracies(language: Language = ENGLISH) -> Figure:
@@ -46,7 +46,8 @@ def curves() -> Figure:
 
 
 def matrix() -> Figure:
-    return figures.confusion_matrix(np.array([[997, 3], [250, 750]]), "dense", ["Bag", "Coat"], ENGLISH)
+    counts = np.array([[997, 3], [250, 750]])
+    return figures.confusion_matrix(counts, counts.sum(axis=1), "dense", ["Bag", "Coat"], ENGLISH)
 
 
 def recalls() -> Figure:
