@@ -91,7 +91,7 @@ lock: $(VENV)/uv ## resolve the environment anew from pyproject.toml
 	echo 'uv' | $(BIN)/uv pip compile $(COMPILE) --output-file requirements/uv.txt -
 
 # What computes the arrays and writes their numbers: a new version of these, or of what they need, trains anew.
-COMPUTES := keras numpy pandas scikit-learn scipy tensorflow
+COMPUTES := keras numpy pandas pillow scikit-learn scipy tensorflow
 # What they need for the network or a terminal alone cannot change a number.
 IDLE := certifi charset-normalizer idna markdown-it-py mdurl pygments requests rich urllib3
 

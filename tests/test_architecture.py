@@ -338,7 +338,9 @@ def test_remotes_are_pulled_by_the_same_dvc() -> None:
 
 
 def test_what_computes_is_in_the_compute_lock() -> None:
-    assert {"keras", "numpy", "pandas", "scikit-learn", "scipy", "tensorflow", "h5py"} <= set(locked("compute.txt"))
+    assert {"keras", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "tensorflow", "h5py"} <= set(
+        locked("compute.txt")
+    )
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "requirements").iterdir()), ids=lambda path: path.name)

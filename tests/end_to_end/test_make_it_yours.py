@@ -219,7 +219,7 @@ def test_pictures_are_classified_as_they_are(followed: Followed, tmp_path: Path)
 def test_changed_image_is_noticed_and_nothing_to_do_is_said(workspaces: dict[str, Followed], tmp_path: Path) -> None:
     folder = tmp_path / "clone"
     shutil.copytree(workspaces["digits"].folder, folder, ignore=shutil.ignore_patterns(".git"))
-    again = run_dvc("repro", "--dry", "--downstream", "download", workspace=folder, capture_output=True)
+    again = run_dvc("repro", "--dry", "dvc.yaml", workspace=folder, capture_output=True)
     assert "Data and pipelines are up to date" in again.stdout + again.stderr
     (changed,) = (folder / "images/train/3").glob("0003.png")
     Image.fromarray(255 - decode_image(changed.read_bytes(), name="3")[..., 0]).save(changed)
