@@ -14,7 +14,6 @@ from pipeline.runtime.formats import read_arrays
 from tests.dvc_yaml import dvc_stages, paths
 from tests.stages.conftest import Reproduced
 
-
 # What matters to a folder of images alone; tests/stages/test_own_images.py is about that.
 OF_A_FOLDER = {"download.folder", "download.name", "normalize.size", "normalize.test_share", "normalize.duplicates"}
 

@@ -9,7 +9,8 @@ Hashes = npt.NDArray[np.uint64]
 
 ROWS, COLUMNS = 8, 9
 NEAR = 2  # of 64 bits
-CHUNK = 1000
+CHUNK = 1000  # images hashed at a time
+PAIRS = 10_000_000  # compared at a time
 
 
 def find_exact(train: Bytes, test: Bytes) -> list[tuple[int, int]]:
@@ -26,10 +27,11 @@ def find_near(train: Bytes, test: Bytes) -> list[tuple[int, int]]:
 
     Two images look alike if their difference hashes differ in at most two of 64 bits.
     """
-    hashes = difference_hashes(train)
+    hashes, of_test = difference_hashes(train), difference_hashes(test)
     found = []
-    for start in range(0, len(test), CHUNK):
-        bits = np.bitwise_count(difference_hashes(test[start : start + CHUNK])[:, np.newaxis] ^ hashes)
+    step = max(1, PAIRS // len(train))
+    for start in range(0, len(test), step):
+        bits = np.bitwise_count(of_test[start : start + step, np.newaxis] ^ hashes)
         nearest = bits.argmin(axis=1)
         for place in np.flatnonzero(bits.min(axis=1) <= NEAR):
             found.append((int(bits[place, nearest[place]]), start + int(place), int(nearest[place])))
