@@ -21,7 +21,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate ui rollback gate test faults check demo study confirm bench lock clean
+.PHONY: help repro verify emulate ui rollback gate test faults check own demo study confirm bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -65,6 +65,9 @@ check: $(VENV)/dev ## format, lint and types
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
+own: $(VENV)/run ## delete the results of Fashion-MNIST, to begin with your own images: docs/make-it-yours.md; asks first
+	@python -m pipeline.tools.own $(if $(YES),--yes)
+
 demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
 	python -m pipeline.tools.demo
 
@@ -92,7 +95,7 @@ lock: $(VENV)/uv ## resolve the environment anew from pyproject.toml
 	echo 'uv' | $(BIN)/uv pip compile $(COMPILE) --output-file requirements/uv.txt -
 
 # What computes the arrays and writes their numbers: a new version of these, or of what they need, trains anew.
-COMPUTES := keras numpy pandas scikit-learn scipy tensorflow
+COMPUTES := keras numpy pandas pillow scikit-learn scipy tensorflow
 # What they need for the network or a terminal alone cannot change a number.
 IDLE := certifi charset-normalizer idna markdown-it-py mdurl pygments requests rich urllib3
 

@@ -29,17 +29,16 @@ print(time.perf_counter() - started)
 # Two projections of a study, in the folder of a store.
 STUDY = """
 import time
-from pipeline.runtime.formats import read_json
+from pipeline.runtime.descriptions import read_description
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import DATA
-from pipeline.store.connection import STUDY_EXPERIMENT, open_store
+from pipeline.store.connection import open_store
 from pipeline.store.study_runs import project_study
 from tests.small_study import planned_study
 study = planned_study(read_params())
-with open_store(STUDY_EXPERIMENT) as store:
+with open_store("fashion-mnist", study=True) as store:
     for _ in range(2):
         started = time.perf_counter()
-        project_study(store, study, read_json(DATA))
+        project_study(store, study, read_description())
         print(time.perf_counter() - started)
 """
 

@@ -25,8 +25,9 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from fashion_mnist.data.dataset import check_fashion_mnist, scale_pixels
-from fashion_mnist.data.fashion_mnist import CLASSES, RAW_FILES, SIDE
+from fashion_mnist.data.dataset import scale_pixels
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE, RAW_FILES, SIDE
+from fashion_mnist.data.published import check_fashion_mnist
 from fashion_mnist.data.split import Floats, Split
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.networks import dense
@@ -150,7 +151,7 @@ def article(params: TrainingParams) -> Result:
     images = tfds.load("fashion_mnist", split="train", data_dir=RECORDS, as_supervised=True, download=False)
     scaled = images.map(lambda image, label: (tf.cast(image, tf.float32) / 255, label))
     batches = scaled.cache().repeat().shuffle(IMAGES).batch(BATCH)
-    model = build(params)
+    model = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES))
     model.compile(keras.optimizers.Adam(params.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     marks = [time.perf_counter()]
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: marks.append(time.perf_counter()))
@@ -167,7 +168,7 @@ def pipeline(params: TrainingParams) -> Result:
 
     choose_instructions(os.environ, params.instructions)
     configure_tensorflow(seed=params.seed, threads=params.threads)
-    model, train = build(params), read_scaled("train")
+    model, train = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES)), read_scaled("train")
     few, marks = Split(*(part[:10] for part in train)), [time.perf_counter()]
     fit(model, train, few, params, on_epoch=lambda _: marks.append(time.perf_counter()))
     return measured(marks, lambda images: predict(model, images))
@@ -193,7 +194,8 @@ def pytorch(params: Any) -> Result:
         body = [nn.Conv2d(1, first, kernel, padding="same"), nn.ReLU(), nn.MaxPool2d(2)]
         body += [nn.Conv2d(first, second, kernel, padding="same"), nn.ReLU(), nn.MaxPool2d(2)]
         body += [nn.Flatten(), nn.Linear((SIDE // 4) ** 2 * second, params.units)]
-    network = nn.Sequential(*body, nn.ReLU(), nn.Linear(params.units, CLASSES)).to(memory_format=torch.channels_last)
+    network = nn.Sequential(*body, nn.ReLU(), nn.Linear(params.units, len(CLASS_NAMES)))
+    network = network.to(memory_format=torch.channels_last)
     optimizer, loss_of = torch.optim.Adam(network.parameters(), params.learning_rate, fused=True), nn.CrossEntropyLoss()
     train = read_scaled("train")
     # One channel: images of shape (n, 1, 28, 28) and (n, 28, 28, 1) are the same in memory.
@@ -230,7 +232,7 @@ def flops_per_image(params: Any) -> int:
         (first, second), window, pixels = params.filters, params.kernel_size**2, SIDE**2
         layers = [pixels * window * first, pixels // 4 * window * first * second, pixels // 16 * second * units]
     # Forward, backward for weights, backward for inputs; nothing needs the gradient of the images.
-    return 2 * (3 * (sum(layers) + units * CLASSES) - layers[0])
+    return 2 * (3 * (sum(layers) + units * len(CLASS_NAMES)) - layers[0])
 
 
 def report(turns: Sequence[Result]) -> int:

@@ -1,4 +1,4 @@
-"""Fetch the four published files and verify them: -> data/raw.
+"""Fetch the four published files and verify them, or copy a folder of images: -> data/raw.
 
 FASHION_MNIST_MIRROR may name a folder or an http(s) address that holds the four files; without it they come from
 the address that tensorflow-datasets registers. Size and sha256 are verified in every case.
@@ -7,9 +7,11 @@ the address that tensorflow-datasets registers. Size and sha256 are verified in 
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +25,12 @@ from tensorflow_datasets.core.download.download_manager import NonMatchingChecks
 from fashion_mnist.data.fashion_mnist import RAW_FILES
 from fashion_mnist.data.idx import encode_idx
 from fashion_mnist.data.synthetic import draw_garments
+from fashion_mnist.data_params import DownloadParams
 from fashion_mnist.errors import ArtifactError, DataError, DownloadError, innermost
-from fashion_mnist.params import DownloadParams
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.files import read_bytes, write_bytes
+from pipeline.runtime.files import read_bytes, reading, write_bytes
+from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import RAW
 
@@ -43,24 +46,48 @@ HOW_TO_GO_ON = (
 
 
 def main(argv: Sequence[str] | None = None) -> Work:
-    """Write the four files of the data set, downloaded or drawn, to data/raw."""
+    """Bring the data set, downloaded, drawn or copied, to data/raw."""
     parse_arguments(argv, description=__doc__)
     params = read_params().download
+    if params.dataset == "folder":
+        return copy_folder(Path(params.folder).expanduser())
     files = draw(params) if params.dataset == "synthetic" else fetch(os.environ.get(MIRROR, ""))
     for name, content in files.items():
         write_bytes(content, RAW / name)
     say(f"{RAW}: {len(files)} files, {sum(map(len, files.values())) / 2**20:.1f} MiB")
-    return Work([RAW / labels for _, labels in RAW_FILES.values()], params.train_images + params.test_images)
+    images = (params.train_images or 0) + (params.test_images or 0)
+    return Work([RAW / labels for _, labels in RAW_FILES.values()], images)
+
+
+def copy_folder(folder: Path) -> Work:
+    """Copy a folder of images, byte for byte, leaving out what is no part of it; the whole or nothing."""
+    layout, files = list_images(folder)
+    # An accent may be encoded in two ways, and train and test may differ in that.
+    parts = {path: path.split("/") for path in files}
+    places = {
+        path: f"{split}/{unicodedata.normalize('NFC', name)}/{file}" for path, (split, name, file) in parts.items()
+    }
+    with scratch_folder(RAW.parent) as scratch, reading(str(folder), advice="make it readable"):
+        copies = {path: scratch / RAW.name / place for path, place in places.items()}
+        for path, copy in copies.items():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(files[path], copy)
+        shutil.rmtree(RAW, ignore_errors=True)
+        (scratch / RAW.name).replace(RAW)
+    size = sum((RAW / place).stat().st_size for place in places.values())
+    say(f"{RAW}: {len(files)} images of {len(layout.classes)} classes, {size / 2**20:.1f} MiB, from {folder}")
+    first = [split[0][0] for split in (layout.train, layout.test or []) if split]
+    return Work([RAW / places[path] for path in first], len(files))
 
 
 def draw(params: DownloadParams) -> dict[str, bytes]:
     """Draw a synthetic data set in the files of the published one; train and test differ in their seeds."""
-    counts = {"train": params.train_images, "test": params.test_images}
-    return {
-        name: encode_idx(values)
-        for offset, (split, names) in enumerate(RAW_FILES.items())
-        for name, values in zip(names, draw_garments(counts[split], seed=params.synthetic.seed + offset), strict=True)
-    }
+    counts = {"train": params.synthetic.train_images, "test": params.synthetic.test_images}
+    files: dict[str, bytes] = {}
+    for offset, (split, (images, labels)) in enumerate(RAW_FILES.items()):
+        drawn, numbers = draw_garments(counts[split], seed=params.synthetic.seed + offset)
+        files |= {images: encode_idx(drawn[..., 0]), labels: encode_idx(numbers)}
+    return files
 
 
 def fetch(mirror: str) -> dict[str, bytes]:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from fashion_mnist.data.dataset import restore_pixels
-from fashion_mnist.data.fashion_mnist import CLASSES
 from fashion_mnist.data.split import Floats, Labels, Split
 from fashion_mnist.params import EvaluateParams
 from fashion_mnist.scores.metrics import score
@@ -21,6 +20,7 @@ from fashion_mnist.scores.robustness import Table, noise_curve, position_curve, 
 from fashion_mnist.training.objective import accuracy_score, most_probable
 from pipeline.runtime.command import parse_arguments, quiet_import, run, say
 from pipeline.runtime.costs import Work
+from pipeline.runtime.descriptions import read_dataset
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import read_split, write_arrays, write_csv, write_json
 from pipeline.runtime.lock import check_inputs
@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> Work:
     check_inputs(NORMALIZED, *map(archive_of, params.models))
     splits = {name: read_split(name) for name in ("train", "validation", "test")}
     test, example = splits["test"], params.evaluate.example
+    described = read_dataset("test")
+    params.evaluate.check_fit(images=len(test.labels), side=min(described.image_shape[:2]))
     choose_instructions(os.environ, params.evaluate.instructions)
     configure_tensorflow(seed=0, threads=params.evaluate.threads)
     inside: dict[str, npt.NDArray[np.float32]] = {}
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     for name in params.models:
         model = from_archive(read_bytes(archive_of(name)), name=str(archive_of(name)))
         probabilities = {split: predict(model, images) for split, (images, _) in splits.items()}
-        scores = score_model(model, splits, probabilities, params.evaluate)
+        scores = score_model(model, splits, probabilities, params.evaluate, classes=len(described.classes))
         write_json({key: round(value, 6) for key, value in scores.items()}, metrics_of(name))
         write_csv(predictions(test, probabilities["test"]), predictions_of(name))
         say(f"{name}: test accuracy {scores['accuracy']:.4f}, validation {scores['validation_accuracy']:.4f}")
@@ -66,7 +68,12 @@ def main(argv: Sequence[str] | None = None) -> Work:
 
 
 def score_model(
-    model: keras.Model, splits: Mapping[str, Split], probabilities: Mapping[str, Floats], params: EvaluateParams
+    model: keras.Model,
+    splits: Mapping[str, Split],
+    probabilities: Mapping[str, Floats],
+    params: EvaluateParams,
+    *,
+    classes: int,
 ) -> dict[str, float]:
     """Score a model on test, measure its accuracy on the two splits it was trained with, and count what it costs."""
     train, validation = (
@@ -76,7 +83,7 @@ def score_model(
         **score(
             splits["test"].labels,
             probabilities["test"],
-            classes=CLASSES,
+            classes=classes,
             confidence=params.confidence,
             bins=params.calibration_bins,
         ),

@@ -2,45 +2,84 @@
 
 from collections.abc import Sequence
 
-from fashion_mnist.data.dataset import check_fashion_mnist, check_split, cut_validation, scale_pixels, summarize
+from fashion_mnist.data.assembly import Source, assemble
+from fashion_mnist.data.dataset import cut_validation, scale_pixels
+from fashion_mnist.data.description import describe
 from fashion_mnist.data.fashion_mnist import RAW_FILES
 from fashion_mnist.data.idx import decode_idx
+from fashion_mnist.data.images import decode_image
+from fashion_mnist.data.published import DRAWN_GARMENTS, FASHION_MNIST, check_fashion_mnist, check_split
 from fashion_mnist.data.split import RawSplit, Split
-from pipeline.runtime.command import parse_arguments, run, say
+from fashion_mnist.params import Params
+from pipeline.runtime.command import parse_arguments, progress_bar, run, say
 from pipeline.runtime.costs import Work
+from pipeline.runtime.descriptions import write_description
 from pipeline.runtime.files import read_bytes
-from pipeline.runtime.formats import write_json, write_split
+from pipeline.runtime.formats import write_split
+from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DATA, NORMALIZED, RAW
 
 
 def main(argv: Sequence[str] | None = None) -> Work:
-    """Turn the four raw files into three splits of float32 images, and describe them."""
+    """Turn what download left into three splits of float32 images, and describe them."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
     check_inputs(RAW)
-    train, test = read_raw("train"), read_raw("test")
-    check_split(train, images=params.download.train_images, name="train")
-    check_split(test, images=params.download.test_images, name="test")
-    if params.download.dataset == "fashion_mnist":
-        check_fashion_mnist(train, test)
-    kept, validation = cut_validation(train, images=params.normalize.validation_images, seed=params.normalize.seed)
-    splits = {"train": kept, "validation": validation, "test": test}
+    source = read_folder(params) if params.download.dataset == "folder" else read_published(params)
+    cut, classes = params.normalize, len(source.dataset.classes)
+    cut.check_fit(images=len(source.train.labels), classes=classes)
+    kept, validation = cut_validation(source.train, images=cut.validation_images, seed=cut.seed)
+    splits = {"train": kept, "validation": validation, "test": source.test}
     for name, split in splits.items():
         write_split(Split(scale_pixels(split.images), split.labels), name)
-    summary = {"dataset": params.download.dataset, **summarize(train, test, splits)}
-    write_json(summary, DATA)
+    description = describe(source.dataset, source.train, source.test, splits, near_duplicates=source.near_duplicates)
+    write_description(description)
     say(f"{NORMALIZED}: " + ", ".join(f"{name} {len(split.labels):,}" for name, split in splits.items()))
-    return Work([DATA], len(train.labels) + len(test.labels))
+    if found := source.near_duplicates:
+        say(f"{len(found)} images of test look like one in train, such as {found[0][0]} and {found[0][1]}: {DATA}")
+    return Work([DATA], len(source.train.labels) + len(source.test.labels))
+
+
+def read_published(params: Params) -> Source:
+    """Decode and check the images and labels that come in the files of Fashion-MNIST."""
+    train, test = read_raw("train"), read_raw("test")
+    counts = {"train": params.download.train_images, "test": params.download.test_images}
+    for name, split in {"train": train, "test": test}.items():
+        check_split(split, images=counts[name] or 0, name=name)
+    if params.download.dataset == "synthetic":
+        return Source(DRAWN_GARMENTS, train, test)
+    check_fashion_mnist(train, test)
+    return Source(FASHION_MNIST, train, test)
 
 
 def read_raw(split: str) -> RawSplit:
     """Decode the images and labels of a published split."""
     images, labels = RAW_FILES[split]
     return RawSplit(
-        decode_idx(read_bytes(RAW / images), dimensions=3, name=images),
+        decode_idx(read_bytes(RAW / images), dimensions=3, name=images)[..., None],
         decode_idx(read_bytes(RAW / labels), dimensions=1, name=labels),
+    )
+
+
+def read_folder(params: Params) -> Source:
+    """Decode a folder of images, and cut test from it where it has none."""
+    layout, files = list_images(RAW, name=params.download.name)
+    chosen = params.normalize
+    pictures = {}
+    with progress_bar(total=len(files), label="decode", unit="image") as bar:
+        for name, path in files.items():
+            pictures[name] = decode_image(read_bytes(path), name=name, size=chosen.size)
+            bar.update()
+    return assemble(
+        layout,
+        pictures,
+        name=params.download.name,
+        is_resampled=chosen.size is not None,
+        test_share=chosen.test_share,
+        duplicates=chosen.duplicates,
+        seed=chosen.seed,
     )
 
 

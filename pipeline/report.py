@@ -12,6 +12,7 @@ from fashion_mnist.report.page import make_report
 from fashion_mnist.scores.robustness import CHANGES
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
+from pipeline.runtime.descriptions import read_description
 from pipeline.runtime.files import file_digest, write_bytes
 from pipeline.runtime.formats import read_arrays, read_json, write_json
 from pipeline.runtime.lock import check_inputs
@@ -72,8 +73,8 @@ def read_evidence(params: Params) -> Evidence:
         for name, table in tables.items()
     }
     environment = Environment({package: version(package) for package in PACKAGES}, file_digest(REQUIREMENTS))
-    data = read_json(DATA)
-    study = find_study(params, data)
+    data = read_description()
+    study = find_study(params, data.model_dump(mode="json"))
     return Evidence(params, data, tables[first]["label"], models, read_arrays(ARRAYS), environment, study)
 
 

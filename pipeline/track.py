@@ -11,7 +11,7 @@ from pipeline.runtime.formats import write_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import RECEIPT
 from pipeline.runtime.study_tables import find_study
-from pipeline.store.connection import STUDY_EXPERIMENT, open_store
+from pipeline.store.connection import open_store
 from pipeline.store.projection import project
 from pipeline.store.runs import STATE, close_live_runs
 from pipeline.store.state import read_state
@@ -23,14 +23,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Project the present state and study into the store, and leave a receipt that says which runs belong to them."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
-    state = read_state(params)
-    study = find_study(params, state.data)
+    name, state = params.download.registered_name, read_state(params)
+    study = find_study(params, state.data.model_dump(mode="json"))
     receipt = {STATE: state.fingerprint, "runs": {name: state.fingerprint_of(name) for name in state.scores}}
-    with open_store() as store, turn(store):
+    with open_store(name) as store, turn(store):
         close_live_runs(store)
         say(project(store, state, params.gate))
     if study:
-        with open_store(STUDY_EXPERIMENT) as store, turn(store):
+        with open_store(name, study=True) as store, turn(store):
             say(project_study(store, study, state.data))
         receipt["study"] = fingerprint_study(study)
     write_json(receipt, RECEIPT)

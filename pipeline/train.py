@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline.runtime.command import parse_arguments, progress_bar, quiet_import, run, say
 from pipeline.runtime.costs import Work
+from pipeline.runtime.descriptions import read_dataset
 from pipeline.runtime.files import write_bytes
 from pipeline.runtime.formats import read_split, write_csv
 from pipeline.runtime.live import live_run
@@ -31,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> Work:
     train, validation = read_split("train"), read_split("validation")
     choose_instructions(os.environ, params.instructions)
     configure_tensorflow(seed=params.seed, threads=params.threads)
-    model = build(params)
+    described = read_dataset("train")
+    model = build(params, shape=described.image_shape, classes=len(described.classes))
     say(f"{name}: {model.count_params():,} parameters, {len(train.labels):,} images, {params.epochs} epochs")
     with progress_bar(total=0, label=name, unit="step") as bar, live_run(name) as live:
 

@@ -26,7 +26,9 @@ MODULES = sorted([*LIBRARY.rglob("*.py"), *PIPELINE.rglob("*.py")])
 LIBRARY_ROOMS = (
     "errors",
     "data.fashion_mnist",
+    "data.split",
     "networks",
+    "data_params",
     "params",
     "parsing",
     "data",
@@ -55,6 +57,7 @@ SCAFFOLD = frozenset(
         "pipeline/trials/progress.py",
         "pipeline/trials/results.py",
         "pipeline/trials/worker.py",
+        "src/fashion_mnist/data_params.py",
         "src/fashion_mnist/errors.py",
         "src/fashion_mnist/networks/__init__.py",
         "src/fashion_mnist/params.py",
@@ -335,7 +338,9 @@ def test_remotes_are_pulled_by_the_same_dvc() -> None:
 
 
 def test_what_computes_is_in_the_compute_lock() -> None:
-    assert {"keras", "numpy", "pandas", "scikit-learn", "scipy", "tensorflow", "h5py"} <= set(locked("compute.txt"))
+    assert {"keras", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "tensorflow", "h5py"} <= set(
+        locked("compute.txt")
+    )
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "requirements").iterdir()), ids=lambda path: path.name)

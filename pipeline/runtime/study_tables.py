@@ -79,7 +79,7 @@ def parse_replicates(content: bytes, *, name: str) -> tuple[Labels, Labels]:
         if header[0] != "label" or len(header) < 2 or len(set(header)) < len(header):
             raise ValueError("columns are others; expected label, then one for each seed")
     try:
-        table = parse_csv(content, columns=dict.fromkeys(header, "uint8"), name=name)
+        table = parse_csv(content, columns=dict.fromkeys(header, "uint16"), name=name)
     except ArtifactError as error:  # which advises `dvc repro`, as for tables that a stage writes
         raise ArtifactError(f"{str(error).rpartition(';')[0]}; {AGAIN}") from error
     return table["label"], np.stack([table[column] for column in header[1:]])

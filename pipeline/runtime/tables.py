@@ -10,7 +10,7 @@ from pipeline.runtime.paths import curve_of, history_of, predictions_of
 Table = dict[str, npt.NDArray[Any]]
 
 # Columns and their types.
-PREDICTIONS = {"label": "uint8", "prediction": "uint8", "confidence": "float64"}
+PREDICTIONS = {"label": "uint16", "prediction": "uint16", "confidence": "float64"}
 HISTORY = {"epoch": "int64", **dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), "float64")}
 
 

@@ -34,8 +34,6 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
-EXPERIMENT = "fashion-mnist"
-STUDY_EXPERIMENT = "fashion-mnist-study"
 DATABASE = "mlflow.db"
 SERVER = "MLFLOW_TRACKING_URI"
 
@@ -45,18 +43,20 @@ class TrackingError(PipelineError):
 
 
 class Store(NamedTuple):
-    """An open run store, and the experiment in it whose runs are meant."""
+    """An open run store, the name of the registered model, and the experiment in it whose runs are meant."""
 
     client: MlflowClient
+    name: str
     experiment_id: str
 
 
 @contextmanager
-def open_store(experiment: str = EXPERIMENT, *, exclusive: bool = True) -> Iterator[Store]:
+def open_store(name: str, *, study: bool = False, exclusive: bool = True) -> Iterator[Store]:
     """Open the store that the environment names, and make what it lacks.
 
-    experiment: the one whose runs are meant. exclusive: hold a lock against other processes on this machine; needed
-    wherever a read decides what is written. Raises TrackingError, in one line, whatever MLflow raises within the block.
+    name: of the registered model, and of the experiment of its runs; study: those of its study. exclusive: hold a lock
+    against other processes on this machine; needed wherever a read decides what is written. Raises TrackingError, in
+    one line, whatever MLflow raises within the block.
     """
     named = os.environ.get(SERVER)
     address, folder = named or "", store_folder()
@@ -69,7 +69,7 @@ def open_store(experiment: str = EXPERIMENT, *, exclusive: bool = True) -> Itera
             mlflow.set_tracking_uri(address or f"sqlite:///{folder / DATABASE}")
             client = MlflowClient()
             artifacts = None if address else (folder / "artifacts").as_uri()
-            store = Store(client, find_experiment(client, experiment, artifacts))
+            store = Store(client, name, find_experiment(client, f"{name}-study" if study else name, artifacts))
             if not exclusive:
                 fcntl.flock(lock, fcntl.LOCK_UN)
             yield store

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from ruamel.yaml import YAML
 
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES
+from fashion_mnist.data.description import DataDescription
 from fashion_mnist.data.split import Labels
 from fashion_mnist.scores.gating import flatten
 from fashion_mnist.scores.metrics import confusion, score_classes
@@ -46,13 +46,14 @@ def child_content(state: PipelineState, name: str) -> Content:
     measures += [
         Measure(key, float(value), source=SPLIT_OF.get(key, "test")) for key, value in state.scores[name].items()
     ]
-    measures += class_measures(table["label"], table["prediction"], confidence=state.params["evaluate"]["confidence"])
+    confidence, classes = state.params["evaluate"]["confidence"], state.data.classes
+    measures += class_measures(table["label"], table["prediction"], confidence=confidence, class_names=classes)
     return Content(
         flatten(state.params["train"][name]),
         measures,
         sources(state.data),
         [(history_of(name), ""), (metrics_of(name), "metrics"), (predictions_of(name), "predictions")],
-        {"confusion.csv": confusion_csv(table["label"], table["prediction"])},
+        {"confusion.csv": confusion_csv(table["label"], table["prediction"], class_names=classes)},
     )
 
 
@@ -67,23 +68,30 @@ def epoch_measures(history: Mapping[str, npt.NDArray[Any]]) -> list[Measure]:
     ]
 
 
-def class_measures(labels: Labels, predictions: Labels, *, confidence: float) -> list[Measure]:
-    """Return precision and recall of each class, named as recall_ankle_boot.
+def class_measures(
+    labels: Labels, predictions: Labels, *, confidence: float, class_names: Sequence[str]
+) -> list[Measure]:
+    """Return precision and recall of each class, named by the class in lower case, with underscores for all marks.
 
-    A slash in the name would make a group of its own on MLflow's pages, above all other metrics.
+    A slash in the name would make a group of its own on MLflow's pages, above all other metrics. Of two classes that
+    would have the same name, the second ends in its number.
     """
+    names: dict[str, str] = {}
+    for number, name in enumerate(class_names):
+        plain = re.sub(r"\W", "_", name.lower())
+        names[name] = plain if plain not in names.values() else f"{plain}_{number}"
     return [
-        Measure(f"{metric}_{re.sub(r'[^a-z]', '_', score.name.lower())}", getattr(score, metric), source="test")
-        for score in score_classes(labels, predictions, class_names=CLASS_NAMES, confidence=confidence)
+        Measure(f"{metric}_{names[score.name]}", getattr(score, metric), source="test")
+        for score in score_classes(labels, predictions, class_names=class_names, confidence=confidence)
         for metric in ("precision", "recall")
     ]
 
 
-def confusion_csv(labels: Labels, predictions: Labels) -> str:
+def confusion_csv(labels: Labels, predictions: Labels, *, class_names: Sequence[str]) -> str:
     """Write how often each class (row) is predicted as another (column) as CSV, headed by the classes' names."""
     text = StringIO()
-    counts = confusion(labels, predictions, classes=len(CLASS_NAMES))
-    np.savetxt(text, counts, fmt="%d", delimiter=",", header=",".join(CLASS_NAMES), comments="")
+    counts = confusion(labels, predictions, classes=len(class_names))
+    np.savetxt(text, counts, fmt="%d", delimiter=",", header=",".join(class_names), comments="")
     return text.getvalue()
 
 
@@ -96,15 +104,15 @@ def cost_measures(costs: Costs, *stages: str) -> list[Measure]:
     ]
 
 
-def sources(data: Mapping[str, Any]) -> dict[str, Source]:
+def sources(data: DataDescription) -> dict[str, Source]:
     """Describe the splits by the digests that normalize took."""
     return {
-        split: Source(
-            f"{data['dataset']} {split}",
-            data[split]["images_sha256"][:36],
-            f"{NORMALIZED / split}, {data[split]['images']} images",
+        name: Source(
+            f"{data.label} {name}",
+            split.images_sha256[:36],
+            f"{NORMALIZED / name}, {split.images} images",
         )
-        for split in ("train", "validation", "test")
+        for name, split in data.splits.items()
     }
 
 

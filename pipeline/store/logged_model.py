@@ -4,7 +4,8 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +16,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from fashion_mnist.data.fashion_mnist import CLASSES, INPUT_SHAPE
+from fashion_mnist.data.description import DataSet
 from pipeline.store.connection import Store, TrackingError
 from pipeline.store.serving import ADDED, digest_folder, refuse_changed
 
-INPUTS = Schema([TensorSpec(np.dtype(np.uint8), (-1, *INPUT_SHAPE))])
-OUTPUTS = Schema(
-    [TensorSpec(np.dtype(np.float32), (-1, CLASSES), "probabilities"), TensorSpec(np.dtype("str"), (-1,), "names")]
-)
 SERVED_CODE = Path(__file__).with_name("serving.py")
 # The tag of a logged model with the digests of its files; it is in the store's database, not beside the files.
 CONTENT = "content"
@@ -30,13 +27,13 @@ CODE = "code"
 
 
 class Archive(NamedTuple):
-    """A network to be logged as a model: its file, the file's sha256, the packages it needs and an example of input."""
+    """A network to be logged as a model: its file, the file's sha256, the library, the packages it needs, its data."""
 
     path: Path
     sha256: str
     code: Path
     requirements: Sequence[str]
-    example: np.ndarray[Any, Any]
+    dataset: DataSet
 
 
 def log_model(store: Store, run_id: str, archive: Archive, *, name: str, tags: Mapping[str, str]) -> str:
@@ -59,11 +56,17 @@ def log_model(store: Store, run_id: str, archive: Archive, *, name: str, tags: M
             ),
             python_model=str(SERVED_CODE),
             artifacts={"archive": str(archive.path)},
-            model_config={"sha256": archive.sha256, "code": digest_folder(code)},
+            model_config={
+                "sha256": archive.sha256,
+                "code": digest_folder(code),
+                "classes": list(archive.dataset.classes),
+                "shape": list(archive.dataset.image_shape),
+                "is_resampled": archive.dataset.is_resampled,
+            },
             code_paths=[str(code / archive.code.name)],
             pip_requirements=list(archive.requirements),
-            signature=ModelSignature(INPUTS, OUTPUTS),
-            input_example=archive.example,
+            signature=signature_of(archive.dataset),
+            input_example=np.zeros((1, *archive.dataset.image_shape), np.uint8),
         )
         client.set_logged_model_tags(logged.model_id, {CONTENT: json.dumps(digest_parts(Path(folder)))})
         client.log_model_artifacts(logged.model_id, folder)
@@ -72,8 +75,23 @@ def log_model(store: Store, run_id: str, archive: Archive, *, name: str, tags: M
     return str(logged.model_id)
 
 
-def classify(store: Store, model_uri: str, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Load a registered model and return its class probabilities, shape (n, 10); images: uint8, (n, 28, 28, 1).
+def signature_of(dataset: DataSet) -> ModelSignature:
+    """Return what a network for some data takes and gives."""
+    probabilities = TensorSpec(np.dtype(np.float32), (-1, len(dataset.classes)), "probabilities")
+    inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, *dataset.image_shape))])
+    return ModelSignature(inputs, Schema([probabilities, TensorSpec(np.dtype("str"), (-1,), "names")]))
+
+
+class Registered(NamedTuple):
+    """A loaded model: what it was logged with, and the function that maps images to what it answers."""
+
+    config: Mapping[str, Any]
+    predict: Callable[[np.ndarray[Any, Any]], Mapping[str, np.ndarray[Any, Any]]]
+
+
+@contextmanager
+def load_registered(store: Store, model_uri: str) -> Iterator[Registered]:
+    """Load a registered model for the time of the block.
 
     Raises TrackingError when there is no such model, or if any of its files was changed after it was registered.
     """
@@ -85,10 +103,10 @@ def classify(store: Store, model_uri: str, images: np.ndarray[Any, Any]) -> np.n
     with tempfile.TemporaryDirectory() as scratch:
         try:
             folder = copy_registered(store, model_uri, str(version.source), Path(scratch))
-            probabilities: np.ndarray[Any, Any] = mlflow.pyfunc.load_model(str(folder)).predict(images)["probabilities"]
+            model = mlflow.pyfunc.load_model(str(folder))
+            yield Registered(model.model_config, model.predict)
         except MlflowException as error:
             raise TrackingError(f"{model_uri}: {' '.join(str(error).split())}") from error
-    return probabilities
 
 
 def copy_registered(store: Store, model_uri: str, source: str, scratch: Path) -> Path:

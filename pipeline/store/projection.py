@@ -8,10 +8,7 @@ import os
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 import fashion_mnist
-from fashion_mnist.data.fashion_mnist import INPUT_SHAPE
 from fashion_mnist.params import GateParams
 from fashion_mnist.report.run_description import describe_state
 from fashion_mnist.scores.promotion import Contender
@@ -66,7 +63,7 @@ def project(store: Store, state: PipelineState, gate: GateParams) -> str:
         fill_run(store, parent_id, parent_content(state))
         shared = [stage for stage in state.stages if not stage.startswith("train@")]
         log_measures(store, parent_id, cost_measures(costs, *shared))
-    promoted = promote(store, candidates, gate)
+    promoted = promote(store, candidates, gate, state.data)
     close_run(store, parent_id, "FINISHED")  # last, so an unfinished parent means an unfinished projection
     return f"{state.fingerprint[:8]}: {1 + len(children)} runs in the store; {promoted}"
 
@@ -82,7 +79,7 @@ def log_child(store: Store, state: PipelineState, name: str, parent_id: str, cos
         file_digest(archive_of(name)),
         Path(fashion_mnist.__file__).parent,
         [f"{package}=={version(package)}" for package in SERVING_PACKAGES],
-        np.zeros((1, *INPUT_SHAPE), np.uint8),
+        state.data,
     )
     model_id = log_model(store, run_id, archive, name=name, tags={FINGERPRINT: mark})
     fill_run(store, run_id, child_content(state, name), model_id=model_id)
@@ -94,14 +91,14 @@ def log_child(store: Store, state: PipelineState, name: str, parent_id: str, cos
 def as_candidate(store: Store, state: PipelineState, name: str, run_id: str) -> Candidate:
     """Gather what the registry is told of a model whose run is in the store."""
     scores, table = state.scores[name], read_predictions(name)
-    kept = ("accuracy", "loss", "macro_f1", "train_accuracy", "validation_accuracy")
+    kept = ("accuracy", "balanced_accuracy", "loss", "macro_f1", "train_accuracy", "validation_accuracy")
     logged = store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'")
     return Candidate(
         state.fingerprint_of(name),
         run_id,
         logged[0].model_id,
-        {"model": name, "data": state.data["dataset"], **{key: str(scores[key]) for key in kept}},
-        f"{name} on {state.data['dataset']}: {100 * scores['validation_accuracy']:.2f} % on validation, "
+        {"model": name, "data": state.data.label, **{key: str(scores[key]) for key in kept}},
+        f"{name} on {state.data.label}: {100 * scores['validation_accuracy']:.2f} % on validation, "
         f"{100 * scores['accuracy']:.2f} % on test.",
         Contender(name, scores["validation_accuracy"], table["label"], table["prediction"]),
     )
@@ -116,8 +113,8 @@ def describe(state: PipelineState) -> dict[str, str]:
     """Return the tags of the parent run."""
     return {
         FINGERPRINT: state.fingerprint,
-        DESCRIPTION: describe_state(state.scores, state.comparison, dataset=state.data["dataset"]),
-        "data": state.data["dataset"],
+        DESCRIPTION: describe_state(state.scores, state.comparison, dataset=state.data.label),
+        "data": state.data.label,
         "dvc.lock": fingerprint(state.stages),
         **environment_tags(),
     }

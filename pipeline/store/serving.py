@@ -8,8 +8,10 @@ Scaling uses the library's own function, so serving cannot drift from training. 
 import hashlib
 import json
 import logging
+import math
 import os
 import threading
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,9 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 # What Python and MLflow add to a model that is loaded.
 ADDED = {"__pycache__", "registered_model_meta"}
-EXPECTED = "expected whole numbers from 0 to 255, uint8, of shape (n, 28, 28, 1)"
-# Of a request: some 400 images. docs/serving.md sets the same limit in front of it.
+# Of a request: some 400 garments. docs/serving.md sets the same limit in front of it.
 MOST_BYTES = 2 << 20
+BYTES_OF_A_PIXEL = 8  # as JSON: three digits, a comma, its share of brackets and spaces
 
 
 class RequestError(Exception):
@@ -37,7 +39,7 @@ class RequestError(Exception):
         self.status = status
 
 
-class GarmentClassifier(PythonModel):
+class ImageClassifier(PythonModel):
     """A network that takes pixels as published, whole numbers from 0 to 255."""
 
     # MLflow advises, in color and at each load, to let it derive the signature from type hints; ours is given.
@@ -54,28 +56,30 @@ class GarmentClassifier(PythonModel):
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
         from fashion_mnist.training.archive import from_archive
 
+        self.classes = np.array(context.model_config["classes"])
+        self.shape = tuple(context.model_config["shape"])
         json_parsing.convert_data_type = convert_pixels
         scoring_server.invocations = answer
         self.network = from_archive(archive, name=path.name)
         self.alone = threading.Lock()
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        """Return `probabilities`, float32, shape (n, 10), and `names` of the likeliest classes, shape (n,).
+        """Return `probabilities`, float32, shape (n, classes), and `names` of the likeliest classes, shape (n,).
 
-        model_input: uint8, shape (n, 28, 28, 1). Raises MlflowException, which a server turns into a 400.
+        model_input: uint8, shape (n, height, width, channels). Raises MlflowException, which a server turns into a 400.
         """
         from fashion_mnist.data.dataset import scale_pixels
-        from fashion_mnist.data.fashion_mnist import CLASS_NAMES
         from fashion_mnist.training.inference import predict
 
-        if model_input.dtype != np.uint8 or model_input.shape[1:] != (28, 28, 1) or not len(model_input):
+        if model_input.dtype != np.uint8 or model_input.shape[1:] != self.shape or not len(model_input):
             raise MlflowException(
-                f"images are {model_input.dtype} of shape {model_input.shape}; {EXPECTED}", error_code=BAD_REQUEST
+                f"images are {model_input.dtype} of shape {model_input.shape}; {expected(self.shape)}",
+                error_code=BAD_REQUEST,
             )
         # A server asks from several threads, and Keras promises nothing of that.
         with self.alone:
-            probabilities = predict(self.network, scale_pixels(model_input[..., 0]))
-        return {"probabilities": probabilities, "names": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
+            probabilities = predict(self.network, scale_pixels(model_input))
+        return {"probabilities": probabilities, "names": self.classes[probabilities.argmax(axis=1)]}
 
 
 def digest_folder(folder: Path) -> str:
@@ -95,13 +99,13 @@ def refuse_changed(name: str, found: str, expected: str) -> None:
         )
 
 
-def answer(data: bytes, content_type: str | None, model: Any, input_schema: Any) -> Any:  # noqa: ARG001 - MLflow's
+def answer(data: bytes, content_type: str | None, model: Any, input_schema: Any) -> Any:
     """Answer a request to the server, in place of MLflow's own function.
 
     That one also takes tables, has no limit, and sends tracebacks and the whole request back with a refusal.
     """
     try:
-        found = model.predict(read_request(data, content_type))
+        found = model.predict(read_request(data, content_type, input_schema.inputs[0]))
         content: dict[str, Any] = {"predictions": {name: values.tolist() for name, values in found.items()}}
         status = HTTPStatus.OK
     except RequestError as error:
@@ -113,17 +117,18 @@ def answer(data: bytes, content_type: str | None, model: Any, input_schema: Any)
     return scoring_server.InvocationsResponse(json.dumps(content), int(status), "application/json")
 
 
-def read_request(data: bytes, content_type: str | None) -> np.ndarray[Any, Any]:
-    """Return the images of a request, uint8, shape (n, 28, 28, 1). Raises RequestError for anything else."""
+def read_request(data: bytes, content_type: str | None, spec: Any) -> np.ndarray[Any, Any]:
+    """Return the images of a request, uint8; spec: MLflow's, of their shape. Raises RequestError for anything else."""
     kind = (content_type or "none").replace(" ", "").lower().removesuffix(";charset=utf-8")
     if kind != "application/json":
         raise RequestError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content type is {kind[:100]}; expected application/json"
         )
-    if len(data) > MOST_BYTES:
+    most = max(MOST_BYTES, BYTES_OF_A_PIXEL * math.prod(spec.shape[1:]))  # an image at least
+    if len(data) > most:
         raise RequestError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the request has {len(data):,} bytes; expected at most {MOST_BYTES:,}. Send fewer images at a time",
+            f"the request has {len(data):,} bytes; expected at most {most:,}. Send fewer images at a time",
         )
     try:
         text = data.decode()
@@ -136,29 +141,35 @@ def read_request(data: bytes, content_type: str | None) -> np.ndarray[Any, Any]:
         raise RequestError(HTTPStatus.BAD_REQUEST, f'the request holds {found[:100]}; expected {{"inputs": images}}')
     # NumPy takes these for 1 and 0 among numbers.
     if "true" in text or "false" in text:
-        raise RequestError(HTTPStatus.BAD_REQUEST, f"images hold true or false; {EXPECTED}")
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"images hold true or false; {expected(spec.shape[1:])}")
     try:
-        return convert_pixels(request["inputs"])
+        return convert_pixels(request["inputs"], spec)
     except MlflowException as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, error.message) from error
 
 
-def convert_pixels(data: Any, spec: Any = None) -> np.ndarray[Any, Any]:  # noqa: ARG001 - MLflow's
+def expected(shape: Sequence[int]) -> str:
+    """Say what a request must hold; shape: of an image."""
+    return f"expected whole numbers from 0 to 255, uint8, of shape (n, {', '.join(map(str, shape))})"
+
+
+def convert_pixels(data: Any, spec: Any) -> np.ndarray[Any, Any]:
     """Turn nested lists into uint8, in place of MLflow's own conversion.
 
     That one casts to the signature's dtype, so that pixels scaled to [0, 1] would become 0 and be answered as if they
-    had been garments.
+    had been black.
     """
+    wanted = expected(spec.shape[1:])
     try:
         values = np.array(data)
     except ValueError as error:
-        raise MlflowException(f"images are of unequal sizes; {EXPECTED}", error_code=BAD_REQUEST) from error
-    if values.shape[1:] != (28, 28, 1):
-        raise MlflowException(f"images have shape {values.shape}; {EXPECTED}", error_code=BAD_REQUEST)
+        raise MlflowException(f"images are of unequal sizes; {wanted}", error_code=BAD_REQUEST) from error
+    if values.shape[1:] != tuple(spec.shape[1:]):
+        raise MlflowException(f"images have shape {values.shape}; {wanted}", error_code=BAD_REQUEST)
     if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() <= 255):
         held = f"{values.min()} to {values.max()}" if values.size and values.dtype.kind in "iuf" else "no numbers"
-        raise MlflowException(f"images are {values.dtype}, {held}; {EXPECTED}", error_code=BAD_REQUEST)
+        raise MlflowException(f"images are {values.dtype}, {held}; {wanted}", error_code=BAD_REQUEST)
     return values.astype(np.uint8)
 
 
-set_model(GarmentClassifier())
+set_model(ImageClassifier())

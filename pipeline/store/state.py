@@ -5,8 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from fashion_mnist.data.description import DataDescription
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import Params
+from pipeline.runtime.descriptions import read_description
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import parse_yaml, read_json
 from pipeline.runtime.lock import check_inputs
@@ -36,13 +38,13 @@ class PipelineState(NamedTuple):
     fingerprint: str
     stages: Mapping[str, Any]
     params: Mapping[str, Any]
-    data: Mapping[str, Any]
+    data: DataDescription
     scores: Mapping[str, Mapping[str, float]]
     comparison: Mapping[str, float]
 
     def fingerprint_of(self, model: str) -> str:
         """Return the fingerprint of a model: of what it was trained with, and of its scores."""
-        return fingerprint(self.stages[f"train@{model}"], self.data, self.scores[model])
+        return fingerprint(self.stages[f"train@{model}"], self.data.model_dump(mode="json"), self.scores[model])
 
 
 def fingerprint(*parts: Any) -> str:
@@ -69,7 +71,7 @@ def read_state(params: Params) -> PipelineState:
         fingerprint(stages, values),
         stages,
         values,
-        read_json(DATA),
+        read_description(),
         {model: read_json(metrics_of(model)) for model in params.models},
         read_json(COMPARISON),
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlflow.entities import Run
 
+from fashion_mnist.data.description import DataDescription
 from fashion_mnist.report.run_description import describe_study
 from fashion_mnist.scores.gating import flatten
 from fashion_mnist.study import Study, TrialRecord
@@ -41,11 +42,8 @@ def fingerprint_study(study: Study) -> str:
     return fingerprint(study.description, sorted({trial.model for trial in study.trials}))
 
 
-def project_study(store: Store, study: Study, data: Mapping[str, Any]) -> str:
-    """Make the runs of a study complete; returns a sentence that says what was done.
-
-    data: the content of reports/data.json.
-    """
+def project_study(store: Store, study: Study, data: DataDescription) -> str:
+    """Make the runs of a study complete; returns a sentence that says what was done."""
     mark = fingerprint_study(study)
     stored: dict[str, list[Run]] = defaultdict(list)
     for run in find_runs(store, **{STATE: mark}):
@@ -55,7 +53,7 @@ def project_study(store: Store, study: Study, data: Mapping[str, Any]) -> str:
     parent = keep_finished(store, find_runs(store, **{FINGERPRINT: mark}))
     if parent and all(child and child.data.tags[PARENT] == parent.info.run_id for child in children.values()):
         return f"study {mark[:8]}: the store already holds its {1 + len(children)} runs"
-    tags = {FINGERPRINT: mark, DESCRIPTION: describe_study(study), "data": data["dataset"]}
+    tags = {FINGERPRINT: mark, DESCRIPTION: describe_study(study), "data": data.label}
     parent_id = parent.info.run_id if parent else start_run(store, name=f"study {mark[:8]}", tags=tags)
     accuracy = accuracies(study)
     with progress_bar(total=len(trials), label="study", unit="run") as bar:
@@ -105,7 +103,7 @@ def accuracies(study: Study) -> dict[str, float]:
     return found
 
 
-def study_content(study: Study, data: Mapping[str, Any]) -> Content:
+def study_content(study: Study, data: DataDescription) -> Content:
     """Gather the content of the parent run: mean accuracies and how much they vary, and the study's files."""
     measures = []
     for kind, model in study.predictions:

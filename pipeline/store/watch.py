@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.runtime.command import parse_arguments, run
+from pipeline.runtime.parameters import read_params
 from pipeline.store.connection import open_store
 from pipeline.store.runs import LIVE, Measure, close_run, log_measures, start_run
 
@@ -17,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     status = "KILLED"
     experiment = os.environ.get("DVC_EXP_NAME")
     tags = {LIVE: "true", "model": model, "host": platform.node(), "process": str(os.getppid())}
-    with open_store(exclusive=False) as store:
+    with open_store(read_params().download.registered_name, exclusive=False) as store:
         run_id = start_run(store, name=f"{experiment}: {model}" if experiment else model, tags=tags)
         for line in sys.stdin:
             message = json.loads(line)

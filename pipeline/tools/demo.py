@@ -18,9 +18,9 @@ from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.paths import PAGE_HTML, PARAMS, STUDY
 
 PROJECT = Path(__file__).parents[2]
-CONTENT = ("dvc.yaml", "study/dvc.yaml", ".dvcignore", "pipeline", "requirements", "src")
+CONTENT = ("dvc.yaml", "study/dvc.yaml", ".dvcignore", "images/README.md", "pipeline", "requirements", "src")
 WORKSPACE = Path(".demo")
-SYNTHETIC = {"download.dataset": "synthetic", "normalize.validation_images": 1000}
+SYNTHETIC = {"download.dataset": "synthetic", "download.folder": "images", "normalize.validation_images": 1000}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

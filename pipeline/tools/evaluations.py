@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fashion_mnist.data.fashion_mnist import CLASSES
 from fashion_mnist.data.split import Labels
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.scores.gating import Evaluation
 from fashion_mnist.scores.metrics import score_predictions
 from pipeline.runtime import git
-from pipeline.runtime.files import read_bytes
+from pipeline.runtime.files import read_bytes, reading
 from pipeline.runtime.formats import parse_csv, parse_json, parse_yaml
 from pipeline.runtime.paths import DATA, DVC_LOCK, metrics_of, predictions_of
 from pipeline.runtime.tables import PREDICTIONS
@@ -66,6 +65,8 @@ def read_evaluation(place: Place, models: Sequence[str]) -> RecordedEvaluation:
     """Read and check what a place records. Raises ArtifactError that names the file that is not as expected."""
     data = read_document(place, str(DATA), parse_json)
     lock = read_document(place, str(DVC_LOCK), parse_yaml)
+    with reading(f"{place.name}{DATA}"):
+        images, classes = data["test"]["images"], len(data["test"]["class_counts"])
     labels: Labels | None = None
     evaluations: dict[str, Evaluation] = {}
     content: dict[str, bytes] = {}
@@ -75,8 +76,10 @@ def read_evaluation(place: Place, models: Sequence[str]) -> RecordedEvaluation:
         metrics = parse_json(content[paths[0]], name=f"{place.name}{paths[0]}")
         table = parse_csv(content[paths[1]], columns=PREDICTIONS, name=f"{place.name}{paths[1]}")
         labels = table["label"] if labels is None else labels
-        check_table(table, labels, images=data["test"]["images"], name=f"{place.name}{paths[1]}")
-        check_metrics(metrics, table, name=f"{place.name}{paths[0]}")
+        check_table(table, labels, images=images, classes=classes, name=f"{place.name}{paths[1]}")
+        # At a revision, a metric that was added later is missing.
+        known = set(metrics) if place.name and isinstance(metrics, Mapping) else None
+        check_metrics(metrics, table, classes=classes, known=known, name=f"{place.name}{paths[0]}")
         evaluations[name] = Evaluation(table["prediction"])
     assert labels is not None  # noqa: S101 - there is at least one model
     return RecordedEvaluation(labels, evaluations, content, data, lock)
@@ -90,26 +93,28 @@ def read_document(place: Place, path: str, parse: Callable[..., Any]) -> Any:
     return document
 
 
-def check_table(table: Mapping[str, Labels], labels: Labels, *, images: int, name: str) -> None:
+def check_table(table: Mapping[str, Labels], labels: Labels, *, images: int, classes: int, name: str) -> None:
     """Refuse predictions that are not one for each test image, in the order of the labels."""
     found = len(table["label"])
     if found != images:
         raise ArtifactError(f"{name}: {found} rows; expected {images}, one for each test image. Run `dvc repro`")
     if not np.array_equal(table["label"], labels):
         raise ArtifactError(f"{name}: its labels, or their order, are not those of the other models. Run `dvc repro`")
-    if (highest := max(table["label"].max(), table["prediction"].max())) >= CLASSES:
-        raise ArtifactError(f"{name}: class {highest}; expected 0 to {CLASSES - 1}. Run `dvc repro`")
+    if (highest := max(table["label"].max(), table["prediction"].max())) >= classes:
+        raise ArtifactError(f"{name}: class {highest}; expected 0 to {classes - 1}. Run `dvc repro`")
 
 
-def check_metrics(metrics: Any, table: Mapping[str, Labels], *, name: str) -> None:
-    """Refuse metrics that are not finite numbers, or that do not follow from the predictions."""
+def check_metrics(
+    metrics: Any, table: Mapping[str, Labels], *, classes: int, known: set[str] | None = None, name: str
+) -> None:
+    """Refuse metrics that are not finite numbers, or that do not follow from the predictions; known: all that count."""
     if not isinstance(metrics, Mapping):
         raise ArtifactError(f"{name}: does not hold metrics by name. Run `dvc repro`")
     for key, value in metrics.items():
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise ArtifactError(f"{name}: {key} is {value}; expected a finite number. Run `dvc repro`")
-    given = score_predictions(table["label"], table["prediction"], classes=CLASSES, confidence=0.95)
-    for key in given.keys() - INTERVAL:
+    given = score_predictions(table["label"], table["prediction"], classes=classes, confidence=0.95)
+    for key in given.keys() - INTERVAL if known is None else given.keys() & known - INTERVAL:
         if abs(metrics.get(key, math.inf) - given[key]) > ROUNDING:
             raise ArtifactError(
                 f"{name}: {key} is {metrics.get(key, 'missing')}, but the predictions beside it give {given[key]:.6f}; "

@@ -1,51 +1,52 @@
-"""Classify images with the registered champion: a folder of PNGs or an IDX file -> predictions.csv.
+"""Classify images with the registered champion: a folder of images or an IDX file -> predictions.csv.
 
 MLFLOW_TRACKING_URI names the store to ask; otherwise it is the folder tracking/.
 """
 
 import argparse
 import gzip
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES, SIDE
+from fashion_mnist.data.folder import IMAGES
 from fashion_mnist.data.idx import decode_idx
-from fashion_mnist.data.split import Bytes
+from fashion_mnist.data.images import decode_image
+from fashion_mnist.data.split import Bytes, Shape
 from fashion_mnist.errors import DataError
 from pipeline.runtime.command import quiet_import, run, say
-from pipeline.runtime.files import UNREADABLE
+from pipeline.runtime.files import reading
 from pipeline.runtime.formats import write_csv
+from pipeline.runtime.parameters import read_params
 from pipeline.store.connection import open_store
-from pipeline.store.logged_model import classify
-from pipeline.store.registry import CHAMPION, REGISTERED
+from pipeline.store.logged_model import load_registered
+from pipeline.store.registry import CHAMPION
 
 GZIP = b"\x1f\x8b"
-# Pillow's names. It cuts pixels of 16 bits off at 255, which would be answered as if it were a garment.
-EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV")
-# What Pillow raises for a damaged picture, by where the damage is; a huge one is DecompressionBombError.
-NO_PICTURE = (*UNREADABLE, SyntaxError, struct.error, Image.DecompressionBombError)
+EXPECTED = "expected a folder of PNG or JPEG files, or an IDX file"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the likeliest class of each image, and the probability of every class."""
+    """Write the likeliest class of each image, and its probability."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("input", type=Path, metavar="INPUT", help="a folder of PNGs, or an IDX file, gzipped or not")
+    parser.add_argument("input", type=Path, metavar="INPUT", help="a folder of images, or an IDX file, gzipped or not")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the CSV file to write")
     options = parser.parse_args(argv)
-    names, images = read_images(options.input)
-    with open_store() as store, quiet_import():
-        probabilities = classify(store, f"models:/{REGISTERED}@{CHAMPION}", images[..., np.newaxis])
-    best = probabilities.argmax(axis=1)
+    check_input(options.input)
+    name = read_params().download.registered_name
+    with open_store(name) as store, quiet_import(), load_registered(store, f"models:/{name}@{CHAMPION}") as model:
+        height, width, channels = model.config["shape"]
+        shape = (height, width, channels)
+        names, images = read_images(options.input, shape=shape, is_resampled=model.config["is_resampled"])
+        answer = model.predict(images)
+    probabilities = answer["probabilities"]
     table = pd.DataFrame(
         {
             "image": names,
-            "prediction": best,
-            "name": [CLASS_NAMES[number] for number in best],
+            "prediction": probabilities.argmax(axis=1),
+            "name": answer["names"],
             "confidence": probabilities.max(axis=1),
         }
     )
@@ -53,44 +54,48 @@ def main(argv: Sequence[str] | None = None) -> None:
     say(f"{options.output}: {len(table)} images")
 
 
-def read_images(path: Path) -> tuple[list[str], Bytes]:
-    """Read the images in a folder, in the order of their names, or in an IDX file: names, and shape (n, 28, 28).
+def check_input(path: Path) -> None:
+    """Raise DataError if a path leads to no image; before the model is loaded, which takes seconds."""
+    if not path.exists():
+        raise DataError(f"{path}: is missing; {EXPECTED}")
+    if path.is_dir() and not image_files(path):
+        raise DataError(f"{path}: holds no .png or .jpg; {EXPECTED}")
 
-    Raises DataError for a picture of another size, or where there is none.
+
+def image_files(folder: Path) -> list[Path]:
+    """List the images in a folder, in the order of their names."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and path.name[0] != ".")
+
+
+def read_images(path: Path, *, shape: Shape, is_resampled: bool) -> tuple[list[str], Bytes]:
+    """Read the images in a folder, or in an IDX file: their names, and uint8, shape (n, *shape).
+
+    is_resampled: scale pictures of another size, as for training. Raises DataError for what the model does not take.
     """
-    if not path.is_dir():
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"{path}: cannot be read ({error.strerror}); expected a folder of PNGs or an IDX file"
-            ) from error
-        compressed = content if content.startswith(GZIP) else gzip.compress(content, compresslevel=0)
-        images = decode_idx(compressed, dimensions=3, name=str(path))
-        if images.shape[1:] != (SIDE, SIDE) or not len(images):
-            raise DataError(f"{path}: shape is {images.shape}; expected (n, {SIDE}, {SIDE}), with n at least 1")
-        return [str(number) for number in range(len(images))], images
-    files = sorted(path.glob("*.png"))
-    if not files:
-        raise DataError(f"{path}: holds no .png; expected a folder of PNGs or an IDX file")
-    return [file.name for file in files], np.stack([read_png(file) for file in files])
+    if path.is_dir():
+        files = image_files(path)
+        return [file.name for file in files], np.stack([read_picture(file, shape, is_resampled) for file in files])
+    with reading(str(path), advice=EXPECTED):
+        content = path.read_bytes()
+    compressed = content if content.startswith(GZIP) else gzip.compress(content, compresslevel=0)
+    images = decode_idx(compressed, dimensions=3, name=str(path))[..., np.newaxis]
+    if images.shape[1:] != shape or not len(images):
+        raise DataError(f"{path}: shape is {images.shape}; expected {('n', *shape)}, with n at least 1")
+    return [str(number) for number in range(len(images))], images
 
 
-def read_png(path: Path) -> Bytes:
-    """Read a picture as grey levels, shape (28, 28), light on black as the published images are."""
-    try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-            if (height, width) != (SIDE, SIDE):
-                raise DataError(f"{path}: {width}x{height} pixels; expected {SIDE}x{SIDE}. Scale it first")
-            if picture.mode not in EIGHT_BITS:
-                raise DataError(
-                    f"{path}: its pixels are of kind {picture.mode}; expected 8 bits, grey or colour. Convert it first"
-                )
-            return np.asarray(picture.convert("L"))
-    except NO_PICTURE as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{path}: is not an image ({reason}); expected a PNG of {SIDE}x{SIDE} pixels") from error
+def read_picture(path: Path, shape: Shape, is_resampled: bool) -> Bytes:
+    """Read a picture as the model takes it: grey where it learned from grey ones, else in colour."""
+    height, width, channels = shape
+    with reading(str(path), advice=EXPECTED):
+        content = path.read_bytes()
+    size = (height, width) if is_resampled else None
+    pixels = decode_image(content, name=str(path), size=size, channels=channels)
+    if pixels.shape[:2] != (height, width):
+        raise DataError(
+            f"{path}: {pixels.shape[1]}x{pixels.shape[0]} pixels; expected {width}x{height}. Scale it first"
+        )
+    return pixels
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def add_replicates(
     if difference := find_difference(description, state, models, code=code):
         raise StudyError(f"{place.name}{STUDY}: {difference}. {advice(place)}")
     study = read_study(description, place.read, models=models, place=place.name)
-    evaluations = dict(state.evaluations)
+    evaluations, classes = dict(state.evaluations), len(state.data["test"]["class_counts"])
     for model in models:
         name = f"{place.name}{replicates_of('replicate', model)}"
         replicates = study.predictions.get(("replicate", model), ())
@@ -38,7 +38,7 @@ def add_replicates(
             raise StudyError(f"{name}: {len(replicates)} trainings; expected at least {FEWEST}. {advice(place)}")
         for predictions in replicates:
             table = {"label": study.labels, "prediction": predictions}
-            check_table(table, state.labels, images=len(state.labels), name=name)
+            check_table(table, state.labels, images=len(state.labels), classes=classes, name=name)
         evaluations[model] = evaluations[model]._replace(replicates=list(replicates))
     return state._replace(evaluations=evaluations)
 

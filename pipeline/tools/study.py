@@ -15,10 +15,11 @@ from fashion_mnist.errors import StudyError
 from fashion_mnist.params import Params
 from fashion_mnist.study import Trial, TrialRecord, plan, units_of
 from pipeline.runtime.command import parse_arguments, progress_bar, run, say
+from pipeline.runtime.descriptions import read_description
 from pipeline.runtime.files import write_bytes
-from pipeline.runtime.formats import read_json, read_split, write_json
+from pipeline.runtime.formats import read_split, write_json
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import DATA, STUDY, STUDY_TRIALS, replicates_of
+from pipeline.runtime.paths import STUDY, STUDY_TRIALS, replicates_of
 from pipeline.runtime.study_tables import HISTORY, describe_training, write_replicates, write_trials
 from pipeline.trials.fingerprint import Fingerprint, describe_code, take_fingerprint
 from pipeline.trials.progress import Progress
@@ -111,7 +112,7 @@ def describe_study(params: Params, fingerprint: Fingerprint, trials: int, *, car
     """Describe a study: what it was made of, so that its readers can tell whether it is about the present state."""
     models = sorted({*params.study.replicates, *params.study.sweep})
     return {
-        "dataset": read_json(DATA)["dataset"],
+        "dataset": read_description().label,
         "trials": trials,
         "carried_over": carried_over,
         "train": {model: describe_training(params, model) for model in models},

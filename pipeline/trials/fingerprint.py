@@ -22,11 +22,12 @@ from pipeline.runtime.paths import COMPUTE_LOCK, DATA, NORMALIZED
 # The modules that run in a trial's process, but for the network's own file and for those that only find parameters.
 CODE = (
     "pipeline/__init__.py",
+    "pipeline/runtime/descriptions.py",
     "pipeline/runtime/formats.py",
     "pipeline/runtime/numerics.py",
     "pipeline/trials/process.py",
     "src/fashion_mnist/data/dataset.py",
-    "src/fashion_mnist/data/fashion_mnist.py",
+    "src/fashion_mnist/data/description.py",
     "src/fashion_mnist/data/split.py",
     "src/fashion_mnist/training/determinism.py",
     "src/fashion_mnist/training/inference.py",

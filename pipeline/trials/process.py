@@ -14,6 +14,7 @@ from typing import Any
 
 from fashion_mnist.study import read_trial
 from pipeline.runtime.command import parse_arguments, quiet_import, run
+from pipeline.runtime.descriptions import read_dataset
 from pipeline.runtime.formats import read_split
 from pipeline.runtime.numerics import choose_instructions
 
@@ -31,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     test = read_split("test") if trial.is_scored_on_test else None
     choose_instructions(os.environ, trial.params.instructions)
     configure_tensorflow(seed=trial.params.seed, threads=trial.params.threads)
-    print(json.dumps(as_document(run_trial(trial, train, validation, test))))  # noqa: T201
+    classes = len(read_dataset("train").classes)
+    print(json.dumps(as_document(run_trial(trial, train, validation, test, classes=classes))))  # noqa: T201
 
 
 def end_with_stdin() -> None:

@@ -8,66 +8,19 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from fashion_mnist.data.fashion_mnist import CLASSES, TEST_IMAGES, TRAIN_IMAGES
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES, SIDE
+from fashion_mnist.data_params import Count as Count
+from fashion_mnist.data_params import DownloadParams, Fraction, NormalizeParams, Seed, of_equal_classes
+from fashion_mnist.data_params import Section as Section
 from fashion_mnist.errors import ParamsError
 
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Instructions = Literal["avx2", "native"]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]  # also the name of a file and of a DVC stage
 Value = TypeVar("Value")
 # A mapping by name that cannot be changed.
 ByName = Annotated[Mapping[ModelName, Value], Field(strict=False), AfterValidator(MappingProxyType)]
-
-
-def _of_equal_classes(value: int) -> int:
-    if value % CLASSES:
-        raise ValueError(f"a multiple of {CLASSES}, so that classes are balanced")
-    return value
-
-
-BalancedCount = Annotated[Count, AfterValidator(_of_equal_classes)]
-
-
-class Section(BaseModel):
-    """A mapping with exactly these keys; no value is converted to another type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class SyntheticParams(Section):
-    """How many garments to draw when the data set is synthetic."""
-
-    train_images: BalancedCount
-    test_images: BalancedCount
-    seed: Seed
-
-
-class DownloadParams(Section):
-    """Which data set the pipeline is about."""
-
-    dataset: Literal["fashion_mnist", "synthetic"]
-    synthetic: SyntheticParams
-
-    @property
-    def train_images(self) -> int:
-        """Images in the training file, before validation is cut from it."""
-        return TRAIN_IMAGES if self.dataset == "fashion_mnist" else self.synthetic.train_images
-
-    @property
-    def test_images(self) -> int:
-        """Images in the test file."""
-        return TEST_IMAGES if self.dataset == "fashion_mnist" else self.synthetic.test_images
-
-
-class NormalizeParams(Section):
-    """How validation is cut from train."""
-
-    validation_images: BalancedCount
-    seed: Seed
 
 
 class TrainingParams(Section):
@@ -89,7 +42,7 @@ class RobustnessParams(Section):
     """By how much test images are changed, to see what accuracy remains."""
 
     images: Count
-    pixels: Annotated[int, Field(ge=1, lt=28)]
+    pixels: Count
     degrees: Annotated[tuple[Annotated[float, Field(gt=0, le=180)], ...], Field(min_length=1, strict=False)]
     deviations: Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False)]
     seed: Seed
@@ -104,6 +57,21 @@ class EvaluateParams(Section):
     instructions: Instructions
     example: Annotated[int, Field(ge=0)]
     robustness: RobustnessParams
+
+    def check_fit(self, *, images: int, side: int) -> None:
+        """Raise ParamsError unless the example is one of so many test images, and no image is shifted out of itself.
+
+        side: the shorter one of an image, in pixels.
+        """
+        if self.robustness.pixels >= side:
+            raise ParamsError(
+                f"evaluate.robustness.pixels is {self.robustness.pixels}; expected less than {side}, the shorter "
+                "side of the images"
+            )
+        if self.example >= images:
+            raise ParamsError(
+                f"evaluate.example is {self.example}; expected at most {images - 1}, since test holds {images} images"
+            )
 
 
 class PublishedAccuracy(Section):
@@ -224,19 +192,19 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _example_is_a_test_image(self) -> "Params":
-        if self.evaluate.example >= self.download.test_images:
-            raise ParamsError(
-                f"evaluate.example is {self.evaluate.example}; expected at most {self.download.test_images - 1}, "
-                f"since test holds {self.download.test_images} images"
-            )
+        available = self.download.test_images
+        if available is not None:
+            self.evaluate.check_fit(images=available, side=SIDE)
         return self
 
     @model_validator(mode="after")
     def _validation_leaves_train(self) -> "Params":
-        found, available = self.normalize.validation_images, self.download.train_images
-        if found > available - CLASSES:
-            raise ParamsError(
-                f"normalize.validation_images is {found}; expected at most {available - CLASSES}, "
-                f"since train holds {available} images"
-            )
+        available = self.download.train_images
+        if available is not None:
+            self.normalize.check_fit(images=available, classes=len(CLASS_NAMES))
+            try:
+                of_equal_classes(self.normalize.validation_images)
+            except ValueError as error:
+                found = self.normalize.validation_images
+                raise ParamsError(f"normalize.validation_images is {found}; expected {error}") from error
         return self

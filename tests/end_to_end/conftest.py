@@ -28,13 +28,14 @@ from pipeline.runtime.formats import parse_yaml, read_csv, read_json
 from pipeline.runtime.paths import DATA, PARAMS, predictions_of
 from pipeline.runtime.study_tables import SPLITS
 from pipeline.runtime.tables import PREDICTIONS
-from pipeline.store.connection import DATABASE, EXPERIMENT, MlflowClient, make_database
+from pipeline.store.connection import DATABASE, MlflowClient, make_database
 from pipeline.store.runs import PARENT
 from pipeline.tools import demo
 from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace
 from tests.processes import run_python
 from tests.small_study import small_study, write_files
 
+EXPERIMENT, STUDY_EXPERIMENT = "fashion-mnist", "fashion-mnist-study"
 SMALL = SYNTHETIC | {
     "download.synthetic.train_images": 600,
     "download.synthetic.test_images": 200,

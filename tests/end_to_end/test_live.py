@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store.connection import EXPERIMENT, MlflowClient, open_store
-from tests.end_to_end.conftest import environment_of, run_module, runs_of
+from pipeline.store.connection import MlflowClient, open_store
+from tests.end_to_end.conftest import EXPERIMENT, environment_of, run_module, runs_of
 from tests.processes import Process
 
 
@@ -37,7 +37,7 @@ def make_store(folder: Path) -> MlflowClient:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("DVC_ROOT", raising=False)
-        with open_store() as store:
+        with open_store(EXPERIMENT) as store:
             return store.client
 
 

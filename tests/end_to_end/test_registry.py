@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_mnist.data.published import FASHION_MNIST
 from fashion_mnist.params import GateParams
 from fashion_mnist.scores.promotion import Contender
 from pipeline.store.connection import Store, TrackingError, open_store
@@ -49,10 +50,11 @@ def champion(store: Store) -> str | None:
 
 
 def test_champion_moves_stays_and_goes_back(workspace: Path) -> None:
-    with open_store() as store:
+    with open_store("fashion-mnist") as store:
 
         def offer(validation: float, wrong: int) -> str:
-            return promote(store, {"cnn": candidate(store, workspace, "cnn", validation, wrong=wrong)}, GATE)
+            offered = {"cnn": candidate(store, workspace, "cnn", validation, wrong=wrong)}
+            return promote(store, offered, GATE, FASHION_MNIST)
 
         with pytest.raises(TrackingError, match="no champion; expected one to roll back"):
             roll_back(store)

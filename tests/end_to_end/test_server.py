@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import requests
 
-from pipeline.store.connection import STUDY_EXPERIMENT, MlflowClient
+from pipeline.store.connection import MlflowClient
 from pipeline.store.runs import PARENT
 from tests.end_to_end.conftest import (
+    STUDY_EXPERIMENT,
     add_study,
     describe_store,
     environment_of,

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from fashion_mnist.study import Study
-from pipeline.store.connection import STUDY_EXPERIMENT, MlflowClient
+from pipeline.store.connection import MlflowClient
 from pipeline.store.runs import PARENT
 from tests.end_to_end.conftest import (
+    STUDY_EXPERIMENT,
     add_study,
     copy_workspace,
     describe_run,

@@ -11,9 +11,10 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 
-from pipeline.store.connection import STUDY_EXPERIMENT, MlflowClient
+from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import (
+    STUDY_EXPERIMENT,
     add_study,
     copy_workspace,
     environment_of,

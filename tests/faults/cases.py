@@ -87,12 +87,12 @@ def former_champion(clone: Path) -> None:
 
 def _note_former() -> None:
     from pipeline.store.connection import open_store
-    from pipeline.store.registry import CHAMPION, FORMER, REGISTERED, version_of
+    from pipeline.store.registry import CHAMPION, FORMER, version_of
 
-    with open_store() as store:
+    with open_store("fashion-mnist") as store:
         present = version_of(store, CHAMPION)
         other = {"1": "2", "2": "1"}[str(present.version)]
-        store.client.set_model_version_tag(REGISTERED, present.version, FORMER, other)
+        store.client.set_model_version_tag(store.name, present.version, FORMER, other)
 
 
 def read_runs(clone: Path, address: str = "") -> Any:

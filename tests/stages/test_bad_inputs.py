@@ -75,7 +75,7 @@ def plain_text(raw: Path) -> None:
         (truncate, DataError, rf"{TRAIN_IMAGES}: gzip is damaged .* expected a whole file\. Delete it"),
         (flip_a_byte, DataError, rf"{TEST_IMAGES}: gzip is damaged"),
         (swap_labels_and_images, DataError, rf"{TRAIN_IMAGES}: magic number is 00000801 \(labels\); expected 00000803"),
-        (drop_images, DataError, r"test images: shape is \(40, 28, 28\); expected \(50, 28, 28\)"),
+        (drop_images, DataError, r"test images: shape is \(40, 28, 28, 1\); expected \(50, 28, 28, 1\)"),
         (drop_labels, DataError, r"test labels: 40 of them; expected 50"),
         (raise_a_label, DataError, r"test labels: highest is 11; expected 0 to 9"),
         (unbalance_labels, DataError, r"test labels: images per class are \[50, 0, .* expected 5 of each"),

@@ -14,6 +14,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from fashion_mnist.data.dataset import array_digest
+from fashion_mnist.data.description import DataSet
+from fashion_mnist.data.published import FASHION_MNIST
 from fashion_mnist.data.split import Labels
 from fashion_mnist.scores.metrics import score_predictions
 from pipeline.runtime.formats import read_json, write_csv, write_json
@@ -80,9 +82,12 @@ def write_lock(**changed: object) -> None:
     YAML().dump({"schema": "2.0", "stages": stages}, Path("dvc.lock"))
 
 
-def write_data(images: int = len(LABELS), sha256: str = "1234") -> None:
-    split = {"images": images, "images_sha256": sha256, "labels_sha256": array_digest(LABELS)}
-    write_json({"train": split, "validation": split, "test": split}, Path("reports/data.json"))
+def write_data(images: int = len(LABELS), sha256: str = "1234", *, dataset: DataSet = FASHION_MNIST) -> None:
+    split = {"images": images, "class_counts": [images // 10] * 10, "pixel_mean": 0.3, "pixel_std": 0.3}
+    split |= {"images_sha256": sha256, "labels_sha256": array_digest(LABELS)}
+    found = {"duplicates_within_train": 0, "test_images_in_train": [], "near_duplicates": []}
+    splits = {"train": split, "validation": split, "test": split}
+    write_json(dataset.model_dump() | splits | found, Path("reports/data.json"))
 
 
 @pytest.fixture
@@ -258,8 +263,8 @@ def test_truncated_predictions_cannot_be_judged(judged: Judge, keep: int, reason
     ("cell", "reason"),
     [
         ("10", "class 10; expected 0 to 9"),
-        ("300", "prediction holds values other than uint8"),
-        ("-1", "prediction holds values other than uint8"),
+        ("300", "class 300; expected 0 to 9"),
+        ("-1", "prediction holds values other than uint16"),
         ("nan", "it holds NaN or infinity"),
         ("x", "could not convert string"),
     ],
@@ -545,3 +550,45 @@ def test_json_and_summary_say_the_same(repository: Path, judged: Judge) -> None:
 
 def test_summary_that_cannot_be_written_does_not_pass(repository: Path, judged: Judge) -> None:
     assert judged("--summary", str(repository / "params.yaml" / "gate.md"))[0] == CANNOT_JUDGE
+
+
+OWN = FASHION_MNIST.model_copy(update={"dataset": "folder", "name": "Own", "classes": tuple("abcdefghij")})
+
+
+def test_baseline_may_hold_no_metric_that_was_added_later_and_no_names_of_classes(
+    repository: Path,  # noqa: ARG001
+    judged: Judge,
+) -> None:
+    for path in (Path(f"reports/metrics/{model}.json") for model in ("dense", "cnn")):
+        metrics = read_json(path)
+        del metrics["balanced_accuracy"]
+        write_json(metrics, path)
+    data = read_json(DATA)
+    write_json({split: data[split] for split in ("train", "validation", "test")}, DATA)
+    commit("as an older version wrote them")
+    write_evaluation("dense", DENSE)
+    write_evaluation("cnn", CNN)
+    write_data()
+    assert judged()[0] == PASSES
+
+
+def test_lead_in_a_folder_is_demanded_only_if_it_was_there_before(
+    repository: Path,  # noqa: ARG001
+    judged: Judge,
+) -> None:
+    write_data(dataset=OWN)
+    write_evaluation("cnn", DENSE)
+    change_params(Path("params.yaml"), {"gate.floors.cnn.accuracy": 0.8})
+    code, said = judged()
+    assert code == REGRESSION
+    assert "cnn is not shown to be more accurate" in said
+    commit("it never led")
+    code, said = judged()
+    assert code == PASSES
+    assert "cnn is not shown to be more accurate" in said
+
+
+def test_classes_are_named_as_the_data_says(repository: Path, judged: Judge) -> None:  # noqa: ARG001
+    write_data(dataset=OWN)
+    write_evaluation("cnn", right_but({3: 600}))
+    assert "recall of d is 40.0 %" in judged()[1]

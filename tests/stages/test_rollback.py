@@ -47,10 +47,10 @@ class Registry:
 @pytest.mark.parametrize("changes", range(4))
 def test_rollback_that_crashed_is_completed_by_the_next(changes: int) -> None:
     undisturbed, crashed = Registry(), Registry()
-    roll_back(Store(undisturbed, "1"))  # type: ignore[arg-type]
+    roll_back(Store(undisturbed, "pets", "1"))  # type: ignore[arg-type]
     crashed.changes_left = changes
     with pytest.raises(CrashError):
-        roll_back(Store(crashed, "1"))  # type: ignore[arg-type]
+        roll_back(Store(crashed, "pets", "1"))  # type: ignore[arg-type]
     crashed.changes_left = 10**6
-    roll_back(Store(crashed, "1"))  # type: ignore[arg-type]
+    roll_back(Store(crashed, "pets", "1"))  # type: ignore[arg-type]
     assert crashed.state() == undisturbed.state()

@@ -1,5 +1,6 @@
 """A run store on disk that a killed process left half-made."""
 
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ OPEN = "from pipeline.runtime.command import run; from pipeline.tools.rollback i
 
 def open_in(folder: Path) -> "subprocess.CompletedProcess[str]":
     """Ask a store for its champion, in a process of its own: MLflow keeps files open."""
+    shutil.copy(PROJECT / "tests/params.yaml", folder)
     environment = {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "PATH": ""}
     return run_python("-c", OPEN, folder=folder, environment=environment)
 

@@ -6,6 +6,7 @@ import keras
 
 from fashion_mnist.networks import cnn, dense
 
+SHAPE, CLASSES = (28, 28, 1), 10
 SMALL: dict[str, Any] = {
     "epochs": 1,
     "batch_size": 32,
@@ -20,10 +21,9 @@ SMALL: dict[str, Any] = {
 
 
 def small_dense() -> keras.Model:
-    return dense.build(dense.Params(network="dense", units=2, **SMALL))
+    return dense.build(dense.Params(network="dense", units=2, **SMALL), shape=SHAPE, classes=CLASSES)
 
 
 def small_cnn(precision: str = "float32") -> keras.Model:
-    return cnn.build(
-        cnn.Params(network="cnn", filters=(1, 1), kernel_size=3, units=2, **SMALL | {"precision": precision})
-    )
+    params = cnn.Params(network="cnn", filters=(1, 1), kernel_size=3, units=2, **SMALL | {"precision": precision})
+    return cnn.build(params, shape=SHAPE, classes=CLASSES)

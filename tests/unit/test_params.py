@@ -76,7 +76,7 @@ def test_sections_that_share_a_network_have_its_parameters() -> None:
         ("train.dense.jit_compile", 1, "a valid boolean"),
         ("train.dense.learning_rate", 1, "less than 1"),
         ("train.dense.precision", "float16", "'float32' or 'mixed_bfloat16'"),
-        ("download.dataset", "mnist", "'fashion_mnist' or 'synthetic'"),
+        ("download.dataset", "mnist", "'fashion_mnist', 'synthetic' or 'folder'"),
         ("download.synthetic.train_images", 15, "a multiple of 10"),
         ("download.synthetic.test_images", 999, "a multiple of 10"),
         ("normalize.validation_images", 5001, "a multiple of 10"),

@@ -1,5 +1,6 @@
 """What is known of Fashion-MNIST: its classes and its size, and how to recognise its files. Facts only, no code."""
 
+NAME = "Fashion-MNIST"
 CLASS_NAMES = (
     "T-shirt/top",
     "Trouser",
@@ -12,9 +13,23 @@ CLASS_NAMES = (
     "Bag",
     "Ankle boot",
 )
-CLASSES = len(CLASS_NAMES)
+# What they are called in other languages than English, in the same order.
+TRANSLATED_NAMES = {
+    "ru": (
+        "Футболка/топ",
+        "Брюки",
+        "Свитер",
+        "Платье",
+        "Пальто",
+        "Сандалия",
+        "Рубашка",
+        "Кроссовка",
+        "Сумка",
+        "Ботинок",
+    ),
+}
 SIDE = 28  # pixels
-INPUT_SHAPE = (SIDE, SIDE, 1)
+IMAGE_SHAPE = (SIDE, SIDE, 1)
 TRAIN_IMAGES = 60_000
 TEST_IMAGES = 10_000
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES, SIDE
 from fashion_mnist.errors import DataError
 
 Point = tuple[float, float]
@@ -18,7 +19,6 @@ Polygon = Sequence[Point]
 FloatArray = npt.NDArray[np.float64]
 ByteArray = npt.NDArray[np.uint8]
 
-SIDE = 28
 SAMPLES_PER_PIXEL = 2  # along each axis
 STENCIL_SIDE = 4 * SIDE
 
@@ -57,45 +57,45 @@ def _long_sleeved(waist: float, hem: float) -> Polygon:
     return _mirrored((0, -0.8), (0.2, -0.9), *sleeve, (waist, 0.3), (hem, 0.9))
 
 
-# In Fashion-MNIST's order. The formatter would give each point a line of its own.
+# The formatter would give each point a line of its own.
 # fmt: off
-SILHOUETTES = {
-    "T-shirt/top": Silhouette([_mirrored(
-        (0, -0.72), (0.2, -0.9), (0.5, -0.78), (0.9, -0.3), (0.68, -0.1), (0.46, -0.34), (0.46, 0.9))]),
-    "Trouser": Silhouette(
-        [_mirrored((0, -0.92), (0.4, -0.92), (0.46, 0.92), (0.14, 0.92), (0, -0.35))],
-        seams=[_box(-0.4, -0.82, 0.4, -0.74)]),
-    "Pullover": Silhouette(
-        [_long_sleeved(waist=0.45, hem=0.44)],
-        seams=[_ellipse(0, -0.82, 0.46, 0.22), _box(-0.45, 0.76, 0.45, 0.82)]),
-    "Dress": Silhouette(
-        [_mirrored((0, -0.68), (0.14, -0.92), (0.3, -0.9), (0.32, -0.5), (0.2, -0.15), (0.52, 0.92))],
-        seams=[_box(-0.22, -0.18, 0.22, -0.1)]),
-    "Coat": Silhouette(
-        [_long_sleeved(waist=0.44, hem=0.52)],
-        seams=[_box(-0.04, -0.85, 0.04, 0.9), [(-0.24, -0.86), (0.24, -0.86), (0, -0.3)]]),
-    "Sandal": Silhouette(
-        [[(-0.94, 0.5), (-0.94, 0.3), (-0.6, -0.06), (0.05, -0.34), (0.4, -0.66), (0.92, -0.66), (0.94, 0.5)]],
-        cuts=[[(-0.9, 0.32), (-0.62, 0.08), (-0.7, 0.32)], [(-0.48, 0.32), (-0.34, -0.02), (-0.1, -0.12), (-0.24, 0.3)],
-              [(0, 0.28), (0.16, -0.24), (0.4, -0.42), (0.74, -0.42), (0.74, -0.1)],
-              [(0.3, 0.5), (0.7, 0.14), (0.8, 0.5)]]),
-    "Shirt": Silhouette(
-        [_long_sleeved(waist=0.42, hem=0.44)],
-        seams=[[(-0.26, -0.9), (0, -0.56), (0.26, -0.9), (0.1, -0.86), (0, -0.72), (-0.1, -0.86)],
-               *(_ellipse(0, button, 0.12, 0.12) for button in (-0.35, -0.05, 0.25, 0.55))]),
-    "Sneaker": Silhouette(
-        [[(-0.94, 0.4), (-0.9, 0.16), (-0.4, 0), (0.05, -0.3), (0.3, -0.32), (0.5, -0.2), (0.84, -0.36), (0.92, 0.4)]],
-        seams=[_box(-0.94, 0.24, 0.94, 0.3), [(-0.3, 0.05), (0.05, -0.22), (0.15, -0.16), (-0.18, 0.12)]]),
-    "Bag": Silhouette(
-        [_ellipse(0, -0.3, 1.1, 1.2), _mirrored((0, -0.25), (0.8, -0.25), (0.92, 0.8))],
-        cuts=[_mirrored((0, -0.74), (0.28, -0.66), (0.42, -0.45), (0.42, -0.25))],
-        seams=[_box(-0.9, 0.06, 0.9, 0.12), _box(-0.1, 0, 0.1, 0.24)]),
-    "Ankle boot": Silhouette(
-        [[(-0.92, 0.84), (-0.88, 0.44), (-0.4, 0.24), (-0.02, -0.05), (0.06, -0.86), (0.78, -0.86), (0.76, 0.3),
-          (0.86, 0.84), (0.5, 0.84), (0.44, 0.7), (0.1, 0.84)]],
-        seams=[_box(-0.92, 0.56, 0.84, 0.62), _box(0.36, -0.7, 0.46, 0)]),
-}
+T_SHIRT = Silhouette([_mirrored(
+    (0, -0.72), (0.2, -0.9), (0.5, -0.78), (0.9, -0.3), (0.68, -0.1), (0.46, -0.34), (0.46, 0.9))])
+TROUSER = Silhouette(
+    [_mirrored((0, -0.92), (0.4, -0.92), (0.46, 0.92), (0.14, 0.92), (0, -0.35))],
+    seams=[_box(-0.4, -0.82, 0.4, -0.74)])
+PULLOVER = Silhouette(
+    [_long_sleeved(waist=0.45, hem=0.44)],
+    seams=[_ellipse(0, -0.82, 0.46, 0.22), _box(-0.45, 0.76, 0.45, 0.82)])
+DRESS = Silhouette(
+    [_mirrored((0, -0.68), (0.14, -0.92), (0.3, -0.9), (0.32, -0.5), (0.2, -0.15), (0.52, 0.92))],
+    seams=[_box(-0.22, -0.18, 0.22, -0.1)])
+COAT = Silhouette(
+    [_long_sleeved(waist=0.44, hem=0.52)],
+    seams=[_box(-0.04, -0.85, 0.04, 0.9), [(-0.24, -0.86), (0.24, -0.86), (0, -0.3)]])
+SANDAL = Silhouette(
+    [[(-0.94, 0.5), (-0.94, 0.3), (-0.6, -0.06), (0.05, -0.34), (0.4, -0.66), (0.92, -0.66), (0.94, 0.5)]],
+    cuts=[[(-0.9, 0.32), (-0.62, 0.08), (-0.7, 0.32)], [(-0.48, 0.32), (-0.34, -0.02), (-0.1, -0.12), (-0.24, 0.3)],
+          [(0, 0.28), (0.16, -0.24), (0.4, -0.42), (0.74, -0.42), (0.74, -0.1)],
+          [(0.3, 0.5), (0.7, 0.14), (0.8, 0.5)]])
+SHIRT = Silhouette(
+    [_long_sleeved(waist=0.42, hem=0.44)],
+    seams=[[(-0.26, -0.9), (0, -0.56), (0.26, -0.9), (0.1, -0.86), (0, -0.72), (-0.1, -0.86)],
+           *(_ellipse(0, button, 0.12, 0.12) for button in (-0.35, -0.05, 0.25, 0.55))])
+SNEAKER = Silhouette(
+    [[(-0.94, 0.4), (-0.9, 0.16), (-0.4, 0), (0.05, -0.3), (0.3, -0.32), (0.5, -0.2), (0.84, -0.36), (0.92, 0.4)]],
+    seams=[_box(-0.94, 0.24, 0.94, 0.3), [(-0.3, 0.05), (0.05, -0.22), (0.15, -0.16), (-0.18, 0.12)]])
+BAG = Silhouette(
+    [_ellipse(0, -0.3, 1.1, 1.2), _mirrored((0, -0.25), (0.8, -0.25), (0.92, 0.8))],
+    cuts=[_mirrored((0, -0.74), (0.28, -0.66), (0.42, -0.45), (0.42, -0.25))],
+    seams=[_box(-0.9, 0.06, 0.9, 0.12), _box(-0.1, 0, 0.1, 0.24)])
+ANKLE_BOOT = Silhouette(
+    [[(-0.92, 0.84), (-0.88, 0.44), (-0.4, 0.24), (-0.02, -0.05), (0.06, -0.86), (0.78, -0.86), (0.76, 0.3),
+      (0.86, 0.84), (0.5, 0.84), (0.44, 0.7), (0.1, 0.84)]],
+    seams=[_box(-0.92, 0.56, 0.84, 0.62), _box(0.36, -0.7, 0.46, 0)])
 # fmt: on
+DRAWN = (T_SHIRT, TROUSER, PULLOVER, DRESS, COAT, SANDAL, SHIRT, SNEAKER, BAG, ANKLE_BOOT)
+SILHOUETTES = dict(zip(CLASS_NAMES, DRAWN, strict=True))
 
 
 def _centres(cells: int) -> FloatArray:
@@ -122,7 +122,7 @@ def _stencil(silhouette: Silhouette) -> tuple[FloatArray, FloatArray]:
 
 
 def _draw(cloth: FloatArray, seams: FloatArray, rng: np.random.Generator) -> ByteArray:
-    """Draw one image, uint8, shape (28, 28), with its own place, size, slant, brightness and noise."""
+    """Draw one image, uint8, shape (SIDE, SIDE), with its own place, size, slant, brightness and noise."""
     shift_x, shift_y = rng.uniform(-LARGEST_SHIFT, LARGEST_SHIFT, 2) * 2 / SIDE
     width, height = rng.uniform(*SCALE, 2)
     frame = _centres(SIDE * SAMPLES_PER_PIXEL)
@@ -140,7 +140,7 @@ def _draw(cloth: FloatArray, seams: FloatArray, rng: np.random.Generator) -> Byt
 def draw_garments(count: int, *, seed: int) -> tuple[ByteArray, ByteArray]:
     """Draw garments, equally many of each class, in random order; the same seed gives the same bytes.
 
-    images: uint8, shape (count, 28, 28), background 0. labels: uint8, shape (count,), in Fashion-MNIST's order.
+    images: uint8, shape (count, SIDE, SIDE, 1), background 0. labels: uint8, shape (count,), in Fashion-MNIST's order.
     Raises DataError unless `count` is a positive multiple of 10.
     """
     classes = len(SILHOUETTES)
@@ -150,4 +150,4 @@ def draw_garments(count: int, *, seed: int) -> tuple[ByteArray, ByteArray]:
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.repeat(np.arange(classes, dtype=np.uint8), count // classes))
     stencils = [_stencil(silhouette) for silhouette in SILHOUETTES.values()]
-    return np.stack([_draw(*stencils[int(label)], rng) for label in labels]), labels
+    return np.stack([_draw(*stencils[int(label)], rng) for label in labels])[..., np.newaxis], labels

@@ -8,6 +8,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fashion_mnist.data.split import Shape
+
 if TYPE_CHECKING:
     import keras
 
@@ -17,8 +19,8 @@ class Network(Protocol):
 
     Params: type[Any]
 
-    def build(self, params: Any) -> "keras.Model":
-        """Build the network; it maps images of shape (n, 28, 28, 1) to probabilities of shape (n, 10)."""
+    def build(self, params: Any, *, shape: Shape, classes: int) -> "keras.Model":
+        """Build the network; it maps images of shape (n, *shape) to probabilities of shape (n, classes)."""
 
 
 def network_names() -> list[str]:
@@ -32,9 +34,10 @@ def find_network(name: str) -> Network:
     return network
 
 
-def build(params: Any) -> "keras.Model":
+def build(params: Any, *, shape: Shape, classes: int) -> "keras.Model":
     """Build the network that a section of params.yaml describes.
 
+    shape: height, width and channels of an image. Raises ParamsError if the network is not for such images.
     Layers carry names of their own: Keras would number them by what else the process has built.
     """
-    return find_network(params.network).build(params)
+    return find_network(params.network).build(params, shape=shape, classes=classes)

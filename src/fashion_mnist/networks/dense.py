@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from fashion_mnist.data.fashion_mnist import CLASSES, INPUT_SHAPE
+from fashion_mnist.data.split import Shape
 from fashion_mnist.params import Count, TrainingParams
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ class Params(TrainingParams):
     units: Count
 
 
-def build(params: Params) -> "keras.Model":
+def build(params: Params, *, shape: Shape, classes: int) -> "keras.Model":
     """Build the dense network.
 
-    With 128 units: 101,770 parameters. The source article reports 0.8782 on test after 5 epochs.
+    With 128 units, on Fashion-MNIST: 101,770 parameters. The source article reports 0.8782 on test after 5 epochs.
     """
     import keras
     from keras import layers
@@ -26,11 +26,11 @@ def build(params: Params) -> "keras.Model":
     precision = {"dtype": params.precision}
     return keras.Sequential(
         [
-            layers.Input(INPUT_SHAPE, name="images"),
+            layers.Input(shape, name="images"),
             layers.Flatten(name="flatten", **precision),
             layers.Dense(params.units, activation="relu", name="hidden", **precision),
             # Softmax needs the range and the digits of float32 whatever the other layers compute in.
-            layers.Dense(CLASSES, activation="softmax", name="classes", dtype="float32"),
+            layers.Dense(classes, activation="softmax", name="classes", dtype="float32"),
         ],
         name="dense",
     )

@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fashion_mnist.data.description import DataDescription
+from fashion_mnist.data.fashion_mnist import TRANSLATED_NAMES
 from fashion_mnist.data.split import Labels
 from fashion_mnist.params import Params, PublishedAccuracy
+from fashion_mnist.report.language import Language
 from fashion_mnist.scores.comparison import compare
 from fashion_mnist.scores.crossed import CrossedDifference, crossed_difference
 from fashion_mnist.scores.metrics import Reals
@@ -44,24 +47,29 @@ class Environment(NamedTuple):
 class Evidence:
     """Everything that the report rests on.
 
-    data: the content of reports/data.json. labels: uint8, shape (n,), of the test images. models: results by name, in
+    data: what the data is. labels: shape (n,), of the test images. models: results by name, in
     the order of params.models. arrays: `example_image`; the indices and pixels of the test images that some model gets
     wrong, `misjudged` and `misjudged_images`; and MODEL/kernels/LAYER and MODEL/maps/LAYER. study: of these data and
     parameters, if there is one.
     """
 
     params: Params
-    data: Mapping[str, Any]
+    data: DataDescription
     labels: Labels
     models: Mapping[str, ModelResults]
     arrays: Mapping[str, npt.NDArray[Any]]
     environment: Environment
     study: Study | None
 
-    @property
-    def is_synthetic(self) -> bool:
-        """Whether the images were drawn by the project."""
-        return bool(self.data["dataset"] == "synthetic")
+    def class_names(self, language: Language) -> list[str]:
+        """Return the names of the classes by number; garments have names in every language."""
+        if self.data.dataset == "folder":
+            return list(self.data.classes)
+        return list(TRANSLATED_NAMES.get(language.code, self.data.classes))
+
+    def wording(self, key: str) -> str:
+        """Return the key of a text that says more where the article is about these images."""
+        return f"{key}_article" if self.data.is_article else key
 
     @property
     def baseline(self) -> str:
@@ -129,4 +137,4 @@ class Evidence:
         """Return what the article states of a model: nothing if it does not mention it, or the images are others."""
         nothing = PublishedAccuracy(train=None, test=None)
         stated = self.params.report.article.get(model, nothing)
-        return nothing if self.is_synthetic else stated
+        return stated if self.data.is_article else nothing

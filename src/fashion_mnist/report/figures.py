@@ -17,6 +17,7 @@ from fashion_mnist.report.language import Language
 from fashion_mnist.scores.metrics import ClassScore, Reliability
 
 SHADE = "#2f7bd9"  # of the confusion matrix
+LONGEST_NAME = 20
 
 
 class Estimate(NamedTuple):
@@ -102,12 +103,20 @@ def learning_curves(
 
 
 @styled
-def confusion_matrix(counts: npt.NDArray[np.int64], title: str, names: Sequence[str], language: Language) -> Figure:
+def confusion_matrix(
+    counts: npt.NDArray[np.int64],
+    totals: npt.NDArray[np.int64],
+    title: str,
+    names: Sequence[str],
+    language: Language,
+) -> Figure:
     """Draw how often a class (row) is predicted as another (column), in percent of the row.
 
-    counts: images by true and predicted class, shape (classes, classes).
+    counts: images by true and predicted class, shape (classes, classes). totals: by true
+    class.
     """
-    percents = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    percents = 100 * counts / np.maximum(totals[:, np.newaxis], 1)
+    names = list(map(_shorten, names))
     figure = Figure(figsize=(WIDTH, WIDTH + 0.2), layout="constrained")
     axis = figure.subplots()
     # On a linear scale, errors would be invisible beside a diagonal near 100 %.
@@ -133,7 +142,7 @@ def recalls(classes: Mapping[str, Sequence[ClassScore]], language: Language) -> 
 
     classes: by model, the same classes in the same order for all.
     """
-    names = [language.name("class", score.name) for score in next(iter(classes.values()))]
+    names = [_shorten(score.name) for score in next(iter(classes.values()))]
     figure = Figure(figsize=(WIDTH, 1.1 + 0.42 * len(names)), layout="constrained")
     axis = figure.subplots()
     spread = np.linspace(-0.16, 0.16, len(classes)) if len(classes) > 1 else [0.0]
@@ -191,6 +200,11 @@ def calibration(models: Mapping[str, Reliability], language: Language) -> Figure
     axis.yaxis.set_major_formatter(percent_ticks(language))
     axis.legend(loc="upper left")
     return figure
+
+
+def _shorten(name: str) -> str:
+    """Cut a long name of a class, so that a figure has room for what it shows."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _bar(axis: Axes, row: float, estimate: Estimate, colour: str) -> None:

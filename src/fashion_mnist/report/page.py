@@ -52,7 +52,7 @@ def make_report(evidence: Evidence) -> Report:
     """Return the report on what was measured, in the language of params.report."""
     language = Language(evidence.params.report.language)
     sections = {name: section(evidence, language) for name, section in SECTIONS.items()}
-    markdown = render_markdown(sections, language, data=evidence.data["dataset"])
+    markdown = render_markdown(sections, language, title=name_page(evidence, language), is_drawn=evidence.data.is_drawn)
     svgs = {drawing.name: render_svg(drawing.figure) for section in sections.values() for drawing in drawings(section)}
     return Report(evidence.all_comparisons, markdown, render_html(markdown, svgs, language), svgs)
 
@@ -63,17 +63,23 @@ def drawings(section: tuple[Any, ...]) -> list[Drawing]:
     return [part for part in parts if isinstance(part, Drawing)]
 
 
-def render_markdown(sections: Mapping[str, tuple[Any, ...]], language: Language, *, data: str) -> str:
+def name_page(evidence: Evidence, language: Language) -> str:
+    """Return the title: of a folder's images with the names of the two models, which may be of any kind."""
+    data = evidence.data
+    if data.dataset != "folder":
+        return language.say("page.title", data=language.name("page", data.dataset))
+    candidate, baseline = language.names("model", (evidence.candidate, evidence.baseline))
+    return language.say("page.title_own", candidate=candidate, baseline=baseline, data=data.name)
+
+
+def render_markdown(sections: Mapping[str, tuple[Any, ...]], language: Language, *, title: str, is_drawn: bool) -> str:
     """Render the page for a reader on GitHub; paths in it are relative to the folder of the report.
 
-    sections: by name. data: the name of the data set.
+    sections: by name. is_drawn: whether the project drew the images, which the page then says.
     """
     template = template_environment().get_template("report.md.jinja")
     return template.render(
-        **sections,
-        say=language.say,
-        title=language.say("page.title", data=language.name("page", data)),
-        notice=language.say("page.notice") if data == "synthetic" else "",
+        **sections, say=language.say, title=title, notice=language.say("page.notice") if is_drawn else ""
     )
 
 

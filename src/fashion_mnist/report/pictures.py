@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from fashion_mnist.data.split import Bytes
 from fashion_mnist.report.drawing import WIDTH, styled
 
+LONGEST_LINE = 24
+
 
 class Picture(NamedTuple):
-    """An image, uint8, shape (28, 28), and the lines below it."""
+    """An image, uint8, shape (height, width, channels), and the lines below it."""
 
     pixels: Bytes
     lines: Sequence[str]
@@ -20,15 +22,19 @@ class Picture(NamedTuple):
 
 @styled
 def gallery(pictures: Sequence[Picture], title: str, *, columns: int = 4) -> Figure:
-    """Draw images in rows, light on black as published, with their lines below."""
+    """Draw images in rows, grey ones light on black, with their lines below."""
     rows = -(-len(pictures) // columns)
     figure = Figure(figsize=(WIDTH, 0.3 + 1.75 * max(rows, 1)), layout="constrained")
     figure.suptitle(title, fontsize=9)
     for axis in figure.subplots(max(rows, 1), columns, squeeze=False).ravel():
         axis.set_axis_off()
     for axis, picture in zip(figure.axes, pictures, strict=False):
-        axis.imshow(picture.pixels, cmap="gray", vmin=0, vmax=255, interpolation="none")
-        lines = "\n".join(picture.lines)
+        # Matplotlib takes grey images without a channel.
+        pixels = picture.pixels[..., 0] if picture.pixels.shape[2] == 1 else picture.pixels
+        axis.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="none")
+        lines = "\n".join(
+            line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…" for line in picture.lines
+        )
         axis.text(0.5, -0.04, lines, transform=axis.transAxes, ha="center", va="top", fontsize=7, linespacing=1.3)
     return figure
 

@@ -59,9 +59,10 @@ def judge(
     those of the single runs. Raises DataError when lengths differ.
     """
     accuracy = float(np.mean(new.predictions == labels))
-    below = _below_floors(labels, new.predictions, floors, confidence=confidence, class_names=class_names)
+    below, open_ = _below_floors(labels, new.predictions, floors, confidence=confidence, class_names=class_names)
     if old is None:
-        return Verdict(accuracy, None, None, None, None, None, {}, below, ["new: the baseline holds no such model"])
+        remarks = ["new: the baseline holds no such model", *open_]
+        return Verdict(accuracy, None, None, None, None, None, {}, below, remarks)
     paired = compare(labels, old.predictions, new.predictions, confidence=confidence)
     change = _measure_change(labels, new, old, paired, confidence=confidence)
     failures, remarks = _judge_change(change, margin=margin, confidence=confidence)
@@ -74,7 +75,7 @@ def judge(
         paired["mcnemar_p"],
         _exchanged(labels, old.predictions, new.predictions, class_names),
         failures + below,
-        remarks,
+        remarks + open_,
     )
 
 
@@ -176,15 +177,16 @@ def difference_of_means(before: Sequence[float], after: Sequence[float], *, conf
 
 def _below_floors(
     labels: Labels, predictions: Labels, floors: Floors | None, *, confidence: float, class_names: Sequence[str]
-) -> list[str]:
-    """Say which floors are not exceeded with confidence.
+) -> tuple[list[str], list[str]]:
+    """Say which floors are not exceeded with confidence, and which classes are too small to show it.
 
-    Ten classes are looked at, so each is held to a confidence that makes a false alarm among all ten as unlikely as one
-    for the accuracy (Bonferroni's correction).
+    Many classes are looked at, so each is held to a confidence that makes a false alarm among all of them as unlikely
+    as one for the accuracy (Bonferroni's correction). A class with so few images that even all of them right would not
+    do fails nothing.
     """
     if floors is None:
-        return []
-    failures = []
+        return [], []
+    failures, small = [], []
     right = predictions == labels
     if (least := _least_share(right, confidence)) < floors.accuracy:
         failures.append(
@@ -194,12 +196,22 @@ def _below_floors(
     corrected = 1 - (1 - confidence) / len(class_names)
     for number, name in enumerate(class_names):
         of_class = right[labels == number]
-        if (least := _least_share(of_class, corrected)) < floors.recall:
+        if not len(of_class) or _least_share(np.ones_like(of_class), corrected) < floors.recall:
+            small.append(name)
+        elif (least := _least_share(of_class, corrected)) < floors.recall:
             failures.append(
                 f"recall of {name} is {100 * of_class.mean():.1f} %, with {100 * corrected:g} % confidence at least "
                 f"{100 * least:.1f} %; the floor is {100 * floors.recall:.1f} %"
             )
-    return failures
+    return failures, _describe_small(small, floors.recall)
+
+
+def _describe_small(names: Sequence[str], floor: float) -> list[str]:
+    """Say which classes have too few test images to be held to the floor of the recall."""
+    if not names:
+        return []
+    named = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return [f"too few test images to show a recall of {100 * floor:.1f} %, so not held to it: {named}"]
 
 
 def _least_share(right: npt.NDArray[np.bool_], confidence: float) -> float:

@@ -20,7 +20,7 @@ Reals = npt.NDArray[np.float64]
 class Outcome(NamedTuple):
     """What one model answers for one split.
 
-    labels, predictions: uint8, shape (n,). classes: how many there are. probabilities: float32, shape (n, classes);
+    labels, predictions: shape (n,). classes: how many there are. probabilities: float32, shape (n, classes);
     None where only the predicted classes are known. bins: of the calibration error, if there are probabilities.
     """
 
@@ -60,6 +60,14 @@ def accuracy(outcome: Outcome) -> float:
     return accuracy_score(outcome.labels, outcome.predictions)
 
 
+@metric("share")
+def balanced_accuracy(outcome: Outcome) -> float:
+    """Return the mean over classes of recall; the same as accuracy where classes are equally frequent."""
+    counts = confusion(outcome.labels, outcome.predictions, classes=outcome.classes)
+    images = counts.sum(axis=1)
+    return float((counts.diagonal()[images > 0] / images[images > 0]).mean())
+
+
 @metric("number")
 def macro_f1(outcome: Outcome) -> float:
     """Return the mean over classes of F1; a class that never occurs, or is never predicted, scores 0."""
@@ -90,7 +98,7 @@ def expected_calibration_error(outcome: Outcome) -> float:
 def score(labels: Labels, probabilities: Floats, *, classes: int, confidence: float, bins: int) -> dict[str, float]:
     """Score one model on one split: every metric, and the interval of the accuracy, by name.
 
-    labels: uint8, shape (n,). probabilities: float32, shape (n, classes). confidence: of the interval. bins: of the
+    labels: shape (n,). probabilities: float32, shape (n, classes). confidence: of the interval. bins: of the
     calibration error. Raises DataError when shapes differ or a probability is not finite.
     """
     if probabilities.shape != (len(labels), classes):

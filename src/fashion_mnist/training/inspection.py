@@ -16,10 +16,11 @@ def multiply_adds(model: keras.Model) -> int:
 
 
 def look_inside(model: keras.Model, image: Floats) -> dict[str, Floats]:
-    """Follow one image, shape (28, 28, 1), through a network as far as it stays an image.
+    """Follow one image, shape (height, width, channels), through a network as far as it stays an image.
 
     Returns `maps/LAYER`, shape (height, width, channels), for each such layer, in order; before the first, if it is a
-    convolution, its `kernels/LAYER`, shape (height, width, filters). Empty for a network that has no such layer.
+    convolution, its `kernels/LAYER`, shape (height, width, filters), the mean over the image's channels. Empty for a
+    network that has no such layer.
     """
     seen: dict[str, Floats] = {}
     layers_of_images = [layer for layer in model.layers if len(layer.output.shape) == 4]
@@ -30,6 +31,6 @@ def look_inside(model: keras.Model, image: Floats) -> dict[str, Floats]:
     outputs = part(np.repeat(image[np.newaxis], ROWS, axis=0))
     for layer, output in zip(layers_of_images, outputs, strict=True):
         if hasattr(layer, "kernel") and not seen:
-            seen[f"kernels/{layer.name}"] = np.array(layer.kernel[:, :, 0], np.float32)
+            seen[f"kernels/{layer.name}"] = np.array(layer.kernel, np.float32).mean(axis=2)
         seen[f"maps/{layer.name}"] = np.array(output[0], np.float32)
     return seen

@@ -57,7 +57,7 @@ def fit(
 ) -> list[EpochResult]:
     """Train a network in place and return one result for each epoch.
 
-    train, validation: images float32, shape (n, 28, 28, 1); labels uint8, shape (n,). The seed in `params` decides
+    train, validation: images float32, shape (n, *shape); labels, shape (n,). The seed in `params` decides
     the order of images; the network's weights were drawn when it was built.
     """
     steps = -(-len(train.labels) // params.batch_size)

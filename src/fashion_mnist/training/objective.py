@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from fashion_mnist.data.split import Floats, Labels
+from fashion_mnist.data.split import Floats, Labels, label_type
 
 # Keras clips probabilities here before the logarithm, so that losses agree with its own.
 SMALLEST_PROBABILITY = 1e-7
@@ -11,7 +11,7 @@ SMALLEST_PROBABILITY = 1e-7
 
 def most_probable(probabilities: Floats) -> Labels:
     """Return the class with the highest probability for each image, shape (n,); the first of equals."""
-    classes: Labels = probabilities.argmax(axis=1).astype(np.uint8)
+    classes: Labels = probabilities.argmax(axis=1).astype(label_type(probabilities.shape[1]))
     return classes
 
 

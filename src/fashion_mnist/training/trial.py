@@ -20,13 +20,15 @@ class TrialResult(NamedTuple):
     predictions: Labels | None
 
 
-def run_trial(trial: Trial, train: Split, validation: Split, test: Split | None) -> TrialResult:
+def run_trial(trial: Trial, train: Split, validation: Split, test: Split | None, *, classes: int) -> TrialResult:
     """Train as a trial says. TensorFlow must be configured with the trial's seed before.
 
     train, validation: as `normalize` cut them; the trial may join or cut them anew. test: None if it stays closed.
+    classes: how many there are.
     """
     used, watched = choose_splits(trial, train, validation)
-    model = build(trial.params)
+    height, width, channels = used.images.shape[1:]
+    model = build(trial.params, shape=(height, width, channels), classes=classes)
     history = fit(model, used, watched, trial.params)
     return TrialResult(history, None if test is None else most_probable(predict(model, test.images)))
 

@@ -9,11 +9,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from fashion_mnist.data.split import Floats
+from fashion_mnist.errors import ParamsError
 from fashion_mnist.networks import build, network_names
 from fashion_mnist.params import TrainingParams
 from fashion_mnist.parsing import parse_params
 from fashion_mnist.training.inference import predict
-from tests.unit.small_networks import small_cnn
+from tests.unit.small_networks import CLASSES, SHAPE, small_cnn
 
 pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
 
@@ -40,7 +41,7 @@ def layers_of(model: keras.Model) -> list[tuple[str, tuple[int, ...], str | None
 
 
 def test_dense_network_is_a_list_of_three_layers(sections: Mapping[str, TrainingParams]) -> None:
-    model = build(sections["dense"])
+    model = build(sections["dense"], shape=SHAPE, classes=CLASSES)
     assert layers_of(model) == [
         ("Flatten", (784,), None),
         ("Dense", (128,), "relu"),
@@ -50,7 +51,7 @@ def test_dense_network_is_a_list_of_three_layers(sections: Mapping[str, Training
 
 
 def test_convolutional_network_halves_the_image_twice(sections: Mapping[str, TrainingParams]) -> None:
-    model = build(sections["cnn"])
+    model = build(sections["cnn"], shape=SHAPE, classes=CLASSES)
     assert layers_of(model) == [
         ("Conv2D", (28, 28, 32), "relu"),
         ("MaxPooling2D", (14, 14, 32), None),
@@ -64,13 +65,15 @@ def test_convolutional_network_halves_the_image_twice(sections: Mapping[str, Tra
 
 
 def test_sections_that_share_a_network_build_the_same(sections: Mapping[str, TrainingParams]) -> None:
-    assert layers_of(build(sections["cnn_one_cycle"])) == layers_of(build(sections["cnn"]))
+    assert layers_of(build(sections["cnn_one_cycle"], shape=SHAPE, classes=CLASSES)) == layers_of(
+        build(sections["cnn"], shape=SHAPE, classes=CLASSES)
+    )
 
 
 def test_every_section_of_the_project_builds_a_network_that_gives_probabilities(images: Floats) -> None:
     document = YAML(typ="safe").load((PROJECT / "params.yaml").read_bytes())
     for name, section in parse_params(document, source="params.yaml").train.items():
-        assert predict(build(section), images).shape == (7, 10), name
+        assert predict(build(section, shape=SHAPE, classes=CLASSES), images).shape == (7, 10), name
 
 
 def test_every_file_of_the_folder_is_a_network() -> None:
@@ -102,3 +105,23 @@ def test_half_precision_computes_in_bfloat16_but_keeps_weights_and_output_in_flo
     assert [layer.compute_dtype for layer in model.layers] == ["bfloat16"] * 6 + ["float32"]
     assert {weight.dtype for weight in model.weights} == {"float32"}
     assert model.outputs[0].dtype == "float32"
+
+
+def test_networks_take_the_shape_and_classes_of_the_data(sections: Mapping[str, TrainingParams]) -> None:
+    images = np.random.default_rng(0).random((5, 40, 32, 3), dtype=np.float32)
+    for name in ("dense", "cnn"):
+        model = build(sections[name], shape=(40, 32, 3), classes=3)
+        assert predict(model, images).shape == (5, 3)
+
+
+def test_smallest_images_leave_a_pixel_after_two_poolings(sections: Mapping[str, TrainingParams]) -> None:
+    assert layers_of(build(sections["cnn"], shape=(4, 5, 1), classes=2))[3] == ("MaxPooling2D", (1, 1, 64), None)
+
+
+@pytest.mark.parametrize(("shape", "kernel", "least"), [((3, 40, 1), 3, "4x4"), ((8, 6, 1), 7, "7x7")])
+def test_images_that_are_too_small_are_refused(
+    sections: Mapping[str, TrainingParams], shape: tuple[int, int, int], kernel: int, least: str
+) -> None:
+    params = sections["cnn"].model_copy(update={"kernel_size": kernel})
+    with pytest.raises(ParamsError, match=rf"^the network cnn needs images of at least {least} pixels"):
+        build(params, shape=shape, classes=2)

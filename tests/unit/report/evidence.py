@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
+from fashion_mnist.data.description import DataDescription, parse_description
+from fashion_mnist.data.published import DRAWN_GARMENTS, FASHION_MNIST
 from fashion_mnist.data.split import Labels
 from fashion_mnist.parsing import parse_params
 from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
@@ -16,7 +18,9 @@ from fashion_mnist.study import Study
 
 FROZEN = YAML(typ="safe").load((Path(__file__).parents[2] / "params.yaml").read_bytes())
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 4)
+OWN_CLASSES = [f"thing {number}" for number in range(10)]
 SCORES = {
+    "balanced_accuracy": 0.86543,
     "macro_f1": 0.87654,
     "loss": 0.34567,
     "expected_calibration_error": 0.01234,
@@ -74,10 +78,13 @@ def evidence(
     document = deepcopy(FROZEN)
     document["report"]["language"] = language
     document["evaluate"]["example"] = 36
-    split = {"images": 40, "pixel_mean": 0.28604, "pixel_std": 0.35302}
+    split = {"images": 40, "class_counts": [4] * 10, "pixel_mean": 0.28604, "pixel_std": 0.35302}
     split |= {"images_sha256": "0123456789abcdef" * 4, "labels_sha256": "fedcba9876543210" * 4}
+    shared = DRAWN_GARMENTS if dataset == "synthetic" else FASHION_MNIST
     data = {
-        "dataset": dataset,
+        **shared.model_dump(),
+        **({"dataset": "folder", "name": "Ten things", "classes": OWN_CLASSES} if dataset == "folder" else {}),
+        "near_duplicates": [],
         "duplicates_within_train": 43,
         "test_images_in_train": list(duplicates),
         "train": split | {"images": 55_000},
@@ -86,7 +93,7 @@ def evidence(
     }
     found = models or {"dense": DENSE, "cnn": CNN}
     wrong = np.flatnonzero(np.any([predictions != LABELS for predictions in found.values()], axis=0))
-    pixels = np.arange(784, dtype=np.uint8).reshape(28, 28)
+    pixels = np.arange(784, dtype=np.uint8).reshape(28, 28, 1)
     arrays: dict[str, Any] = {
         "misjudged": wrong,
         "misjudged_images": np.repeat(pixels[np.newaxis], len(wrong), axis=0),
@@ -97,7 +104,7 @@ def evidence(
         arrays["cnn/maps/convolution_1"] = np.ones((28, 28, 2), np.float32)
     return Evidence(
         parse_params(document, source="tests/params.yaml"),
-        data,
+        parse_description(DataDescription, data, name="data.json"),
         LABELS,
         {name: results(predictions, **scores) for name, predictions in found.items()},
         arrays,

@@ -31,7 +31,7 @@ CURVE = {
     "low": np.array([0.8, 0.7, 0.4]),
     "high": np.array([1.0, 0.9, 0.6]),
 }
-IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28)
+IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28, 1)
 
 
 def accuracies(language: Language = ENGLISH) -> Figure:
@@ -46,7 +46,8 @@ def curves() -> Figure:
 
 
 def matrix() -> Figure:
-    return figures.confusion_matrix(np.array([[997, 3], [250, 750]]), "dense", ["Bag", "Coat"], ENGLISH)
+    counts = np.array([[997, 3], [250, 750]])
+    return figures.confusion_matrix(counts, counts.sum(axis=1), "dense", ["Bag", "Coat"], ENGLISH)
 
 
 def recalls() -> Figure:
@@ -143,7 +144,7 @@ def test_recalls_name_the_classes_that_they_show() -> None:
 def test_gallery_shows_every_picture_with_its_lines() -> None:
     shown = [axis for axis in gallery().axes if axis.images]
     assert len(shown) == 5
-    assert np.array_equal(shown[0].images[0].get_array(), IMAGE)
+    assert np.array_equal(shown[0].images[0].get_array(), IMAGE[..., 0])
     assert shown[0].texts[0].get_text() == "Shirt\n→ Coat"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.report.language import Language, percent, points, probability
+from tests.unit.report.evidence import OWN_CLASSES, evidence
 
 FOLDER = Path(__file__).parents[3] / "src/fashion_mnist/report/languages"
 LANGUAGES = {
@@ -79,9 +80,13 @@ def test_russian_texts_are_russian() -> None:
 
 @pytest.mark.parametrize("code", ["en", "ru"])
 def test_every_class_has_a_name_of_its_own(code: str) -> None:
-    names = [Language(code).name("class", name) for name in CLASS_NAMES]
+    names = evidence(language=code).class_names(Language(code))
     assert len(set(names)) == 10
     assert (names == list(CLASS_NAMES)) is (code == "en")
+
+
+def test_classes_of_a_folder_keep_the_names_of_their_folders() -> None:
+    assert evidence(language="ru", dataset="folder").class_names(Language("ru")) == OWN_CLASSES
 
 
 def test_what_has_no_name_is_called_as_in_the_code() -> None:

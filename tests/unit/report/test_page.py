@@ -9,6 +9,7 @@ import pytest
 from fashion_mnist.report import page as page_module
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.page import Report, make_report
+from fashion_mnist.report.sections import errors as errors_module
 from fashion_mnist.scores.metrics import METRICS, Metric
 from fashion_mnist.study import Study
 from tests.unit.report.evidence import CNN, DENSE, evidence, page_cells, predicted
@@ -182,6 +183,8 @@ def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         evidence(study=swept(STUDY, {16: (0.5, 0.6), 64: (0.5, 0.6004)})),
     ):
         make_report(shown)
+    monkeypatch.setattr(errors_module, "MOST_SHOWN", 3)
+    make_report(evidence(dataset="folder", study=STUDY))
     assert {key for key in LANGUAGES["en"] if not key.startswith("number.")} - used == set()
 
 
@@ -206,3 +209,24 @@ def test_page_has_no_trailing_space_no_double_blank_line_and_ends_in_one_newline
 
 def test_same_evidence_gives_the_same_bytes(english: Report) -> None:
     assert make_report(evidence(study=STUDY)) == english
+
+
+def test_page_on_a_folder_shows_its_names_and_nothing_of_the_article(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
+    for study in (None, STUDY):
+        page = make_report(evidence(dataset="folder", study=study)).markdown
+        assert page.startswith("# convolutional network versus dense network on Ten things\n")
+        assert "article" not in page
+        assert "| thing 3 |" in page
+    russian = make_report(evidence(dataset="folder", language="ru", study=STUDY)).markdown
+    assert "татья" not in russian
+    assert "татье" not in russian
+
+
+def test_of_many_classes_the_hardest_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
+    monkeypatch.setattr(errors_module, "MOST_SHOWN", 3)
+    page = make_report(evidence(dataset="folder")).markdown
+    rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| thing ")]
+    assert rows == ["thing 0", "thing 1", "thing 6"]  # the candidate errs on images 0 and 25
+    assert "Of 10 classes, the 3 that the convolutional network finds least often are shown." in page

@@ -182,3 +182,17 @@ def test_flatten_names_leaves_by_their_path() -> None:
         "train.cnn.filters": [32, 64],
         "models": ["cnn"],
     }
+
+
+def test_class_with_too_few_images_for_its_floor_is_named_and_fails_nothing() -> None:
+    labels = as_labels(np.repeat([0, 1, 2], [500, 500, 3]))
+    floors = Floors(accuracy=0.8, recall=0.6)
+    wrong = labels.copy()
+    wrong[-3:] = 0
+    found = verdict(labels, wrong, labels, floors=floors)
+    assert found.failures == []
+    assert "not held to it: c" in found.remarks[-1]
+    enough = as_labels(np.repeat([0, 1, 2], [500, 500, 30]))
+    wrong = enough.copy()
+    wrong[-30:] = 0
+    assert "recall of c is 0.0 %" in verdict(enough, wrong, enough, floors=floors).failures[-1]

@@ -95,6 +95,7 @@ def test_scores_are_those_computed_by_hand() -> None:
     assert scores(LABELS, PROBABILITIES) == pytest.approx(
         {
             "accuracy": 0.75,
+            "balanced_accuracy": 0.75,
             "accuracy_low": 0.300642,
             "accuracy_high": 0.954413,
             "loss": (3 * math.log(4 / 3) + math.log(4)) / 4,

@@ -6,7 +6,7 @@ import pytest
 from fashion_mnist.data.split import Floats
 from fashion_mnist.networks import cnn, dense
 from fashion_mnist.training.inspection import look_inside, multiply_adds
-from tests.unit.small_networks import SMALL, small_cnn, small_dense
+from tests.unit.small_networks import SHAPE, SMALL, small_cnn, small_dense
 
 pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
 
@@ -17,9 +17,14 @@ def images() -> Floats:
 
 
 def test_multiply_adds_are_counted_at_every_place() -> None:
-    assert multiply_adds(dense.build(dense.Params(network="dense", units=128, **SMALL))) == 784 * 128 + 128 * 10
+    assert (
+        multiply_adds(dense.build(dense.Params(network="dense", units=128, **SMALL), shape=SHAPE, classes=10))
+        == 784 * 128 + 128 * 10
+    )
     convolutions = 28 * 28 * 9 * 32 + 14 * 14 * 9 * 32 * 64
-    network = cnn.build(cnn.Params(network="cnn", filters=(32, 64), kernel_size=3, units=128, **SMALL))
+    network = cnn.build(
+        cnn.Params(network="cnn", filters=(32, 64), kernel_size=3, units=128, **SMALL), shape=SHAPE, classes=10
+    )
     assert multiply_adds(network) == convolutions + 3136 * 128 + 128 * 10 == 4_241_152
 
 

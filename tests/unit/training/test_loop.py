@@ -50,7 +50,7 @@ def params(**changes: Any) -> Params:
 def seeded(params: Params) -> keras.Model:
     """Build a network as the train stage does: after the seed is set."""
     keras.utils.set_random_seed(params.seed)
-    return build(params)
+    return build(params, shape=(28, 28, 1), classes=10)
 
 
 def fit_by_hand(model: keras.Model, train: Split, params: Params) -> list[tuple[float, float]]:

@@ -67,11 +67,11 @@ def test_other_cut_is_stratified_complete_and_another_one(train: Split, validati
 def test_trial_returns_a_result_for_each_epoch_and_opens_test_only_if_it_gets_it(
     train: Split, validation: Split
 ) -> None:
-    closed = run_trial(trial("sweep"), train, validation, None)
+    closed = run_trial(trial("sweep"), train, validation, None, classes=10)
     assert closed.predictions is None
     assert [result.epoch for result in closed.history] == [1]
     assert 0 <= closed.history[0].val_accuracy <= 1
-    opened = run_trial(trial("article"), train, validation, validation)
+    opened = run_trial(trial("article"), train, validation, validation, classes=10)
     assert opened.predictions is not None
     assert opened.predictions.shape == (20,)
     assert np.isnan(opened.history[0].val_loss)

@@ -31,7 +31,7 @@ def answer(evidence: Evidence, language: Language) -> Answer:
     return Answer(
         headline=_headline(evidence, language, level),
         accuracies=_draw_accuracies(evidence, language),
-        legend=language.say("answer.see", level=level),
+        legend=language.say(evidence.wording("answer.see"), level=level),
         scores=_tabulate_scores(evidence, language, level),
         image_by_image=_tabulate_images(evidence, language),
     )
@@ -150,7 +150,7 @@ def _tabulate_scores(evidence: Evidence, language: Language, level: str) -> Tabl
         [f"**{label}**", *accuracies],
         [say("page.interval", level=level), *(language.interval(low, high) for low, high in ends)],
     ]
-    if not evidence.is_synthetic:
+    if evidence.data.is_article:
         table.append([say("answer.stated"), *(percent(evidence.published(name).test) for name in evidence.models)])
     return [
         *table,

@@ -14,8 +14,13 @@ class Claims(NamedTuple):
     table: Table
 
 
-def claims(evidence: Evidence, language: Language) -> Claims:
-    """Return a row for each claim: whether it holds, what the article states, and the figure measured here."""
+def claims(evidence: Evidence, language: Language) -> Claims | tuple[()]:
+    """Return a row for each claim: whether it holds, what the article states, and the figure measured here.
+
+    Nothing where the article is about other images.
+    """
+    if not evidence.data.is_article:
+        return ()
     level = language.plain(100 * evidence.params.evaluate.confidence)
     protocol = language.say("claims.by_study" if evidence.comparison_study else "claims.by_run", level=level)
     titles = [language.say(f"claims.{key}") for key in ("claim", "verdict", "stated", "here")]
@@ -40,7 +45,7 @@ def _check(evidence: Evidence) -> list[Claim]:
         {name: results.scores for name, results in evidence.models.items()},
         {name: results.history["val_loss"] for name, results in evidence.models.items()},
         evidence.comparison,
-        images={split: evidence.data[split]["images"] for split in ("train", "validation", "test")},
+        images={name: split.images for name, split in evidence.data.splits.items()},
         candidate=evidence.candidate,
         confidence=confidence,
     )

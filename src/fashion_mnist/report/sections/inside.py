@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.report.drawing import Drawing
 from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.language import Language
@@ -22,7 +21,7 @@ def inside(evidence: Evidence, language: Language) -> Inside:
     layers = [name for name in evidence.arrays if name.startswith(f"{evidence.candidate}/")]
     if not layers:
         return Inside(language.say("inside.nothing", model=model), [])
-    label = language.name("class", CLASS_NAMES[evidence.labels[evidence.params.evaluate.example]])
+    label = evidence.class_names(language)[evidence.labels[evidence.params.evaluate.example]]
     picture = Picture(evidence.arrays["example_image"], [label])
     example = Drawing(
         "example",

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.report.drawing import Drawing
 from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.language import Language
@@ -54,7 +53,7 @@ def mistakes(evidence: Evidence, language: Language) -> Mistakes:
 
 def _describe(indices: Sequence[int], model: str, evidence: Evidence, language: Language) -> list[Mistake]:
     """Return what a model mistakes each of some test images for."""
-    class_names = language.names("class", CLASS_NAMES)
+    class_names = evidence.class_names(language)
     results = evidence.models[model]
     return [
         Mistake(

@@ -51,7 +51,7 @@ def _describe_shift(evidence: Evidence, language: Language) -> str:
     candidate, baseline = curves[evidence.candidate], curves[evidence.baseline]
     middle = len(candidate["pixels"]) // 2
     return language.say(
-        "position.see",
+        evidence.wording("position.see"),
         candidate=language.name("model", evidence.candidate),
         baseline=language.name("model", evidence.baseline),
         middle=language.plain(candidate["pixels"][middle]),

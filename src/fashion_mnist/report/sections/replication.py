@@ -36,7 +36,7 @@ def replication(evidence: Evidence, language: Language) -> Replication | tuple[(
     return Replication(
         summary=language.say("replication.summary", level=level, ranges=ranges),
         drawing=Drawing("trainings", language.say("replication.figure", ranges=ranges), figure),
-        legend=language.say("replication.legend", level=level),
+        legend=language.say(evidence.wording("replication.legend"), level=level),
         tables=[_tabulate(name, kinds, language, level) for name, kinds in models.items()],
         cuts=_describe_cuts(names, evidence.study, evidence, language, level),
     )

@@ -13,6 +13,7 @@ from fashion_mnist.study import Study
 class Sweep(NamedTuple):
     """What the section on hidden units and epochs shows."""
 
+    explanation: str
     findings: list[str]
     drawings: list[Drawing]
     tables: list[Table]
@@ -26,6 +27,7 @@ def sweep(evidence: Evidence, language: Language) -> Sweep | tuple[()]:
     swept = {name: _measure(evidence.study, name) for name in names}
     confidence = evidence.params.evaluate.confidence
     return Sweep(
+        explanation=language.say(evidence.wording("sweep.see")),
         findings=[
             f"{_describe_enough(name, sizes, language, confidence)} {_describe_overfitting(sizes, language)}"
             for name, sizes in swept.items()

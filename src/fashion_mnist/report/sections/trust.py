@@ -10,8 +10,6 @@ from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.language import Language, Table
 from fashion_mnist.scores.metrics import reliability
 
-SPLITS = ("train", "validation", "test")
-
 
 class Trust(NamedTuple):
     """What the last section shows."""
@@ -39,30 +37,30 @@ def trust(evidence: Evidence, language: Language) -> Trust:
             *([package, version] for package, version in evidence.environment.packages.items()),
             [language.say("trust.lock"), _shorten(evidence.environment.lock)],
         ],
-        command="make demo" if evidence.is_synthetic else "make repro",
+        command="make demo" if evidence.data.is_drawn else "make repro",
     )
 
 
 def _tabulate_data(evidence: Evidence, language: Language) -> Table:
-    say, splits = language.say, [evidence.data[split] for split in SPLITS]
+    say, splits = language.say, evidence.data.splits.values()
     return [
-        [say("trust.data"), *(say(f"trust.{split}") for split in SPLITS)],
-        [say("trust.images"), *(language.count(split["images"]) for split in splits)],
-        [say("trust.mean"), *(language.decimals(split["pixel_mean"]) for split in splits)],
-        [say("trust.deviation"), *(language.decimals(split["pixel_std"]) for split in splits)],
-        [say("trust.images_hash"), *(_shorten(split["images_sha256"]) for split in splits)],
-        [say("trust.labels_hash"), *(_shorten(split["labels_sha256"]) for split in splits)],
+        [say("trust.data"), *(say(f"trust.{split}") for split in evidence.data.splits)],
+        [say("trust.images"), *(language.count(split.images) for split in splits)],
+        [say("trust.mean"), *(language.decimals(split.pixel_mean) for split in splits)],
+        [say("trust.deviation"), *(language.decimals(split.pixel_std) for split in splits)],
+        [say("trust.images_hash"), *(_shorten(split.images_sha256) for split in splits)],
+        [say("trust.labels_hash"), *(_shorten(split.labels_sha256) for split in splits)],
     ]
 
 
 def _describe_duplicates(evidence: Evidence, language: Language) -> str:
     """Count the duplicates, and give the accuracy on the test images that are not in train."""
-    duplicates = evidence.data["test_images_in_train"]
+    duplicates = evidence.data.test_images_in_train
     kept = np.ones(len(evidence.labels), bool)
     kept[list(duplicates)] = False
     return language.say(
         "trust.duplicates",
-        within=language.count(evidence.data["duplicates_within_train"]),
+        within=language.count(evidence.data.duplicates_within_train),
         across=language.count(len(duplicates)),
         accuracies=language.shares({name: float(evidence.right(name)[kept].mean()) for name in evidence.models}),
     )

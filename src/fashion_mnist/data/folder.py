@@ -1,0 +1,132 @@
+"""The layout of a folder of images, train/CLASS/FILE and test/CLASS/FILE, read from the names in it."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from fashion_mnist.errors import DataError
+
+SPLITS = ("train", "test")
+FEWEST_CLASSES, MOST_CLASSES = 2, 1000
+# What file managers leave behind. So do hidden files, which begin with a dot.
+IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
+IMAGES = (".png", ".jpg", ".jpeg")
+# Besides letters, digits and spaces. Others would need quoting in tables, on pages, or in names of metrics.
+MARKS = "-_.+&()"
+EXPECTED = "expected train/CLASS/*.png and, if you like, test/CLASS/*.png"
+
+
+class Layout(NamedTuple):
+    """Classes in order, and the files of each split with the number of their class; test is None if there is none."""
+
+    classes: tuple[str, ...]
+    train: list[tuple[str, int]]
+    test: list[tuple[str, int]] | None
+
+
+def read_layout(paths: Iterable[str], *, name: str) -> Layout:
+    """Read the layout from all paths below a folder, relative to it; those of folders end in a slash.
+
+    name: what an error calls the folder. Raises DataError that names the first thing that does not fit.
+    """
+    files: dict[str, dict[str, list[str]]] = {}
+    for path in sorted(_without_ignored(paths, name)):
+        parts = _check_place(path, name)
+        if len(parts) == 1:
+            files.setdefault(parts[0], {})
+        elif len(parts) > 1:
+            held = files.setdefault(parts[0], {}).setdefault(parts[1], [])
+            held += [path] if len(parts) == 3 else []
+    if "train" not in files:
+        raise DataError(f"{name}: holds no folder train; {EXPECTED}")
+    files = {split: files[split] for split in SPLITS if split in files}
+    # From folders to classes: letters may be encoded in two ways, as one sign or as letter and accent.
+    classes = {split: _classes(files[split], f"{name}/{split}") for split in files}
+    _check_classes(classes, name)
+    numbers = {found: number for number, found in enumerate(sorted(classes["train"]))}
+    labelled = {
+        split: [
+            (path, numbers[found]) for found, folder in sorted(classes[split].items()) for path in files[split][folder]
+        ]
+        for split in files
+    }
+    _check_counts(labelled, tuple(numbers), name)
+    return Layout(tuple(numbers), labelled["train"], labelled.get("test"))
+
+
+def _without_ignored(paths: Iterable[str], name: str) -> Iterator[str]:
+    """Leave out what is hidden or a file manager's. Raises DataError for names that are not text."""
+    for path in paths:
+        parts = path.rstrip("/").split("/")
+        if any(part.startswith(".") or part.lower() in IGNORED for part in parts):
+            continue
+        if not path.isprintable():
+            kind = "not UTF-8" if any("\ud800" <= sign <= "\udfff" for sign in path) else "not printable"
+            raise DataError(f"{name}: the name {path!a} is {kind}; rename it")
+        yield path
+
+
+def _check_place(path: str, name: str) -> list[str]:
+    """Return the parts of a path that is a split, a class or an image; none for a file beside the splits."""
+    is_folder = path.endswith("/")
+    parts = path.rstrip("/").split("/")
+    if len(parts) == 1 and not is_folder and not path.lower().endswith(IMAGES):
+        return []
+    if parts[0] not in SPLITS and is_folder:
+        raise DataError(f"{name}/{path}: is neither train nor test; {EXPECTED}")
+    if len(parts) < 3 and not is_folder:
+        raise DataError(f"{name}/{path}: is in no class; {EXPECTED}")
+    if len(parts) > 3 or (len(parts) == 3 and is_folder):
+        raise DataError(f"{name}/{path.rstrip('/')}: is a folder within a class, or in one; {EXPECTED}")
+    return parts
+
+
+def _classes(folders: Iterable[str], name: str) -> dict[str, str]:
+    """Return the folder of each class by the class's name. Raises DataError for names that cannot be told apart."""
+    classes: dict[str, str] = {}
+    known: dict[str, str] = {}
+    for folder in folders:
+        found = unicodedata.normalize("NFC", folder)
+        wrong = [sign for sign in found if not _is_allowed(sign)]
+        if wrong or found != found.strip():
+            held = repr(wrong[0]) if wrong else "a space at an end"
+            raise DataError(
+                f"{name}/{folder}: the class's name holds {held}; expected letters, digits, spaces and "
+                f"{' '.join(MARKS)}. Rename the folder"
+            )
+        if (other := known.setdefault(found.casefold(), folder)) != folder:
+            raise DataError(
+                f"{name}: the classes {other} and {folder} differ in case or accents' encoding alone; rename one"
+            )
+        classes[found] = folder
+    return classes
+
+
+def _is_allowed(sign: str) -> bool:
+    return sign.isalnum() or sign in MARKS or sign == " " or unicodedata.category(sign).startswith("M")
+
+
+def _check_classes(classes: dict[str, dict[str, str]], name: str) -> None:
+    """Raise DataError for too few or too many classes, or others in test than in train."""
+    train = classes["train"]
+    if not FEWEST_CLASSES <= len(train) <= MOST_CLASSES:
+        raise DataError(
+            f"{name}/train: {len(train)} classes; expected {FEWEST_CLASSES} to {MOST_CLASSES}, a folder of images each"
+        )
+    if "test" in classes and (differing := sorted(train.keys() ^ classes["test"].keys())):
+        here, there = ("train", "test") if differing[0] in train else ("test", "train")
+        raise DataError(f"{name}: class {differing[0]} is in {here}, but not in {there}; expected the same in both")
+
+
+def _check_counts(labelled: dict[str, list[tuple[str, int]]], classes: tuple[str, ...], name: str) -> None:
+    """Raise DataError for a class that is not enough for every split."""
+    for split, files in labelled.items():
+        counts = Counter(label for _, label in files)
+        least, why = (1, "one") if split == "test" else (2, "two: one for train, one for validation")
+        if "test" not in labelled:
+            least, why = 3, "three: one each for train, validation and test"
+        for number, found in enumerate(classes):
+            if counts[number] < least:
+                held = {0: "no image", 1: "one image"}.get(counts[number], f"{counts[number]} images")
+                raise DataError(f"{name}/{split}/{found}: holds {held}; expected at least {why}")
