@@ -29,7 +29,7 @@ from pipeline.runtime.study_tables import parse_replicates, parse_trials
 from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.serving import convert_pixels
 from pipeline.tools.demo import PROJECT
-from pipeline.tools.predict import read_images
+from pipeline.tools.predict import check_input, read_images
 
 PAGE = PROJECT / "docs/refusals.md"
 PARAMS = (PROJECT / "tests/params.yaml").read_text()
@@ -141,7 +141,7 @@ TABLE = Group(
         "a number beyond all": CSV.replace("0.5", "1e999").encode(),
         "half a label": CSV.replace("2,3", "2.5,3").encode(),
         "a negative label": CSV.replace("2,3", "-2,3").encode(),
-        "label 256": CSV.replace("2,3", "256,3").encode(),
+        "label 70000": CSV.replace("2,3", "70000,3").encode(),
         "a value too few in a line": CSV.replace("2,3,", "2,").encode(),
         "a value too many in each line": b"label,prediction,confidence\n1,1,0.9,7\n",
         "UTF-16": CSV.encode("utf-16"),
@@ -232,11 +232,11 @@ ARCHIVE = Group(
 PICTURES = Group(
     "pictures for `predict`",
     "pictures",
-    lambda path: read_images(Path(path)),
+    lambda path: (check_input(Path(path)), read_images(Path(path), shape=(28, 28, 1), is_resampled=False)),
     {
         "no such path": lambda path: None,  # noqa: ARG005
         "an empty folder": lambda path: path.mkdir(),
-        "a folder of other files": lambda path: put(path / "shirt.jpg", png()),
+        "a folder of other files": lambda path: put(path / "shirt.bmp", png()),
         "a text named .png": lambda path: put(path / "shirt.png", b"a shirt"),
         "an empty .png": lambda path: put(path / "shirt.png", b""),
         "a folder named .png": lambda path: (path / "shirt.png").mkdir(parents=True),
@@ -296,7 +296,7 @@ REPLICATES = Group(
     {
         "other columns": b"labels,1\n0,0\n",
         "a seed twice": b"label,1,1\n0,0,0\n",
-        "class 300": b"label,1\n0,300\n",
+        "class 70000": b"label,1\n0,70000\n",
         "a value too few": b"label,1,2\n0,0\n",
     },
 )

@@ -26,7 +26,7 @@ from pipeline.runtime.parameters import read_params
 from pipeline.runtime.study_tables import find_study, parse_replicates, parse_trials
 from pipeline.runtime.tables import PREDICTIONS
 from pipeline.tools.demo import PROJECT
-from pipeline.tools.predict import read_png
+from pipeline.tools.predict import read_picture
 
 MANY = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -168,8 +168,8 @@ def test_picture(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) 
     Image.fromarray(np.arange(784, dtype=np.uint8).reshape(28, 28)).save(path)
     path.write_bytes(data.draw(st.binary(max_size=60) | damaged(path.read_bytes())))
     with ours_alone():
-        pixels = read_png(path)
-        assert (pixels.shape, pixels.dtype) == ((28, 28), np.uint8)
+        pixels = read_picture(path, (28, 28, 1), is_resampled=False)
+        assert (pixels.shape, pixels.dtype) == ((28, 28, 1), np.uint8)
 
 
 @MANY

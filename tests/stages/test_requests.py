@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 from pipeline.store.serving import MOST_BYTES, RequestError, answer, read_request
 
 JSON = "application/json"
+SPEC = SimpleNamespace(shape=(-1, 28, 28, 1))  # as MLflow's signature holds it
 IMAGE = np.arange(784).reshape(28, 28, 1) % 256
 GOOD = json.dumps({"inputs": [IMAGE.tolist()]}).encode()
 
@@ -30,13 +31,13 @@ def with_pixel(pixel: object) -> bytes:
 
 def refusal(data: bytes, content_type: str | None = JSON) -> RequestError:
     with pytest.raises(RequestError) as refused:
-        read_request(data, content_type)
+        read_request(data, content_type, SPEC)
     return refused.value
 
 
 @pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"])
 def test_images_come_out_as_they_were_sent(content_type: str) -> None:
-    images = read_request(GOOD, content_type)
+    images = read_request(GOOD, content_type, SPEC)
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, IMAGE[np.newaxis])
 
@@ -93,8 +94,15 @@ def test_other_content_is_refused(content_type: str | None) -> None:
 
 
 def test_more_than_the_limit_is_refused_before_it_is_read() -> None:
-    assert read_request(GOOD.ljust(MOST_BYTES), JSON).shape == (1, 28, 28, 1)
+    assert read_request(GOOD.ljust(MOST_BYTES), JSON, SPEC).shape == (1, 28, 28, 1)
     assert refusal(b"[" * (MOST_BYTES + 1)).status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def test_limit_leaves_room_for_one_large_image() -> None:
+    spec = SimpleNamespace(shape=(-1, 1024, 1024, 3))
+    data = sent(np.full((1, 1024, 1024, 3), 255).tolist())
+    assert len(data) > MOST_BYTES
+    assert read_request(data, JSON, spec).shape == (1, 1024, 1024, 3)
 
 
 MANY = settings(max_examples=100, deadline=None, derandomize=True)
@@ -117,7 +125,7 @@ def test_anything_is_refused_not_answered(data: bytes) -> None:
 def test_one_foreign_pixel_is_never_answered_as_another_number(pixel: object) -> None:
     data = with_pixel(pixel)
     try:
-        found = read_request(data, JSON)
+        found = read_request(data, JSON, SPEC)
     except RequestError:
         return
     assert type(pixel) is int
@@ -128,7 +136,7 @@ def test_failure_of_the_model_tells_no_traceback(caplog: pytest.LogCaptureFixtur
     def fail(_: object) -> None:
         raise RuntimeError("the cause")
 
-    found = answer(GOOD, JSON, SimpleNamespace(predict=fail), None)
+    found = answer(GOOD, JSON, SimpleNamespace(predict=fail), SimpleNamespace(inputs=[SPEC]))
     assert found.status == 500
     assert "the cause" not in found.response
     assert "Traceback" not in found.response

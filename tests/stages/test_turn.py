@@ -41,7 +41,7 @@ class Server:
 
 
 def store_of(server: Any) -> Store:
-    return Store(server, "1")
+    return Store(server, "fashion-mnist", "1")
 
 
 def ended_process() -> dict[str, str]:
