@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.runtime.machine import cpu_model
+from tests.faults.cases import CASES
 from tests.faults.damage import DAMAGE, PLACES
 from tests.faults.judge import KILL, Verdict
-from tests.faults.together import TOGETHER
+from tests.faults.together import KILLED_SERVER, MEETINGS, TOGETHER
 
 BEGIN, END = "<!-- make faults writes from here -->", "<!-- to here -->"
 
@@ -50,9 +51,22 @@ def make_table(verdicts: Sequence[Verdict]) -> str:
             f"DVC itself, killed: after {restored} of these kills, `dvc.lock` had to be restored as said above. "
             f"{missed} points were not reached in a second run and count nowhere.",
             "",
-            f"Made on {cpu_model()}.",
+            *name_missing(verdicts),
+            f"{len(verdicts) - missed} points in all. Made on {cpu_model()}.",
             "",
         ]
+    )
+
+
+def name_missing(verdicts: Sequence[Verdict]) -> list[str]:
+    """Say which cases a run did not reach, such as one that was stopped."""
+    wanted = [*(case.name for case in CASES), DAMAGE, *(meeting.name for meeting in MEETINGS), KILLED_SERVER]
+    found = {verdict.fault if verdict.case == TOGETHER else verdict.case for verdict in verdicts}
+    missing = [name for name in wanted if name not in found]
+    return (
+        [f"A part of the whole: {', '.join(missing)} were not reached yet. `make faults` goes on.", ""]
+        if missing
+        else []
     )
 
 

@@ -157,7 +157,7 @@ def count(names: list[str], runs: int) -> list[str]:
 
 def await_answer(address: str, running: Running) -> None:
     """Wait until a server answers."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         assert running.process.poll() is None, running.said.read_text()
         try:
