@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the most that is accepted")
     options = parser.parse_args()
     count = int(options.share * MOST_BYTES / (4 * np.prod(SHAPE)))
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         write_workspace(Path(folder), count)
         for command in (("train", "dense"), ("train", "cnn"), ("evaluate",)):
             subprocess.run(

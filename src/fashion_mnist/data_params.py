@@ -60,7 +60,7 @@ class DownloadParams(Section):
     @property
     def registered_name(self) -> str:
         """What the registered model is called, and the experiment that its runs are in."""
-        return re.sub(r"\W+", "-", (self.name if self.dataset == "folder" else NAME).lower())
+        return re.sub(r"\W+", "-", (self.name if self.dataset == "folder" else NAME).lower()).strip("-")
 
 
 Side = Annotated[int, Field(ge=SMALLEST_SIDE, le=4096)]

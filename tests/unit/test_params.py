@@ -79,7 +79,11 @@ def test_sections_that_share_a_network_have_its_parameters() -> None:
         ("download.dataset", "mnist", "'fashion_mnist', 'synthetic' or 'folder'"),
         ("download.synthetic.train_images", 15, "a multiple of 10"),
         ("download.synthetic.test_images", 999, "a multiple of 10"),
+        ("download.folder", "", "string should have at least 1 character"),
+        ("download.name", "a/b", "string should match pattern"),
         ("normalize.validation_images", 5001, "a multiple of 10"),
+        ("normalize.test_share", 0.6, "at most 0.5"),
+        ("normalize.duplicates", "keep", "'refuse' or 'drop'"),
         ("models", ["dense"], "keys with values"),
         ("models.cnn", "dense", "train.cnn.network"),
         ("train", "cnn", "keys with values"),
@@ -237,6 +241,27 @@ def test_data_set_decides_how_many_images_there_are() -> None:
     synthetic = parse_params(changed("download.dataset", "synthetic"), source="params.yaml").download
     assert (published.train_images, published.test_images) == (60_000, 10_000)
     assert (synthetic.train_images, synthetic.test_images) == (6_000, 1_000)
+
+
+def test_size_of_images_is_a_height_and_a_width() -> None:
+    assert parse_params(changed("normalize.size", [40, 32]), source="params.yaml").normalize.size == (40, 32)
+    assert error_of(changed("normalize.size", [40, 3])).startswith("params.yaml: normalize.size.1 is 3; expected")
+    assert error_of(changed("normalize.size", 32)).startswith("params.yaml: normalize.size is 32; expected")
+
+
+def test_of_a_folder_nothing_is_known_before_one_looks() -> None:
+    document = changed("download.dataset", "folder")
+    document["normalize"]["validation_images"] = 7
+    document["evaluate"]["example"] = 10**6
+    found = parse_params(document, source="params.yaml").download
+    assert (found.train_images, found.test_images) == (None, None)
+
+
+def test_registered_model_is_called_by_the_name_of_a_folders_images() -> None:
+    document = changed("download.name", "Größe + Art 2.0")
+    assert parse_params(document, source="params.yaml").download.registered_name == "fashion-mnist"
+    document["download"]["dataset"] = "folder"
+    assert parse_params(document, source="params.yaml").download.registered_name == "größe-art-2-0"
 
 
 def test_values_cannot_be_changed_after_parsing() -> None:

@@ -22,7 +22,7 @@ UNREADABLE = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error,
     Image.DecompressionBombError,
 )  # fmt: skip
-# As float32. Training holds the images twice, and what else it needs comes on top (docs/make-it-yours.md).
+# As float32. Training then takes up to three times as much (benchmarks/size.py).
 MOST_BYTES = 2 * 2**30
 
 

@@ -54,16 +54,19 @@ def _tabulate_data(evidence: Evidence, language: Language) -> Table:
 
 
 def _describe_duplicates(evidence: Evidence, language: Language) -> str:
-    """Count the duplicates, and give the accuracy on the test images that are not in train."""
+    """Count duplicates and near ones, and give the accuracy on the test images that are not in train."""
     duplicates = evidence.data.test_images_in_train
     kept = np.ones(len(evidence.labels), bool)
     kept[list(duplicates)] = False
-    return language.say(
+    said = language.say(
         "trust.duplicates",
         within=language.count(evidence.data.duplicates_within_train),
         across=language.count(len(duplicates)),
         accuracies=language.shares({name: float(evidence.right(name)[kept].mean()) for name in evidence.models}),
     )
+    if evidence.data.dataset != "folder":
+        return said
+    return f"{said} {language.say('trust.near', near=len(evidence.data.near_duplicates))}"
 
 
 def _draw_calibration(evidence: Evidence, language: Language, calibration_errors: str) -> Drawing:
