@@ -6,6 +6,7 @@ folder of params.yaml after `make repro`, on a machine that does nothing else. E
 """
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.turns import Result, Row, finish, parser_of, start
+from benchmarks.turns import COLLECTOR, Result, Row, finish, parser_of, start
 from fashion_mnist.data.dataset import check_fashion_mnist, scale_pixels
 from fashion_mnist.data.fashion_mnist import CLASSES, RAW_FILES, SIDE
 from fashion_mnist.data.split import Floats, Split
@@ -130,6 +131,7 @@ def sgemm(params: TrainingParams) -> Result:
 def article(params: TrainingParams) -> Result:
     """Train as the source article does, with everything at its default; only the progress bar is off, in its favour."""
     choose_instructions(os.environ, "native")
+    gc.set_threshold(*COLLECTOR)
     from benchmarks.article import train
     from fashion_mnist.networks import build
 
@@ -161,6 +163,7 @@ def native(params: TrainingParams) -> Result:
 def pytorch(params: Any) -> Result:
     """Train the same network in plain PyTorch, with what its users know to be fast."""
     choose_instructions(os.environ, "native")
+    gc.set_threshold(*COLLECTOR)
     import torch
     from torch import nn
 

@@ -1,6 +1,7 @@
 """What benchmarks share: jobs in processes of their own, and the table of what was measured against its target."""
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -10,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Taken before `pipeline` is imported, which limits instructions: a job sets that itself, or keeps the defaults.
-ENVIRONMENT = dict(os.environ)
+# Taken before `pipeline` is imported, which limits instructions and garbage collection: others keep the defaults.
+ENVIRONMENT, COLLECTOR = dict(os.environ), gc.get_threshold()
 SCRATCH = Path(".bench")
 Result = dict[str, Any]
 
