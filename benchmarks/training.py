@@ -77,8 +77,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--models", "--model", nargs="+", choices=TARGETS, default=list(TARGETS), help="default: all")
     parser.add_argument("--contender", choices=JOBS, help="run one turn of one model in this process; prints JSON")
     options = parser.parse_args(argv)
-    if not options.contender and (options.epochs < 2 or options.rounds < 1):
-        parser.error("expected at least 1 round and 2 epochs, the first of which does not count")
+    if not options.contender and options.epochs < 2:
+        parser.error(f"--epochs is {options.epochs}; expected at least 2 epochs, the first of which does not count")
     return options
 
 

@@ -34,12 +34,19 @@ class Row(NamedTuple):
 def parser_of(description: str | None, *, rounds: int) -> argparse.ArgumentParser:
     """Return a parser with the options that benchmarks have in common; rounds: the default."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of every contender (default: {rounds})")
+    parser.add_argument("--rounds", type=positive, default=rounds, help=f"turns of every contender (default: {rounds})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every measurement to FILE")
     parser.add_argument(
         "--rest", type=float, default=0, metavar="SHARE", help="pause after each process, for this share of its time"
     )
     return parser
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}; expected a number from 1")
+    return int(text)
 
 
 def start(
