@@ -78,9 +78,8 @@ confirm: $(VENV)/run ## after an edit that changes no result: train a sample of 
 	python -m pipeline.tools.confirm
 	dvc repro study/dvc.yaml
 
-bench: $(VENV)/bench data/raw ## time training against the article's code and PyTorch
-	python benchmarks/training.py
-	python benchmarks/tracking.py
+bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow: half an hour, then a table with targets
+	python -m benchmarks
 
 data/raw:
 	$(MAKE) repro
@@ -134,7 +133,8 @@ $(REMOTES)/ready: $(VENV)/uv requirements/remotes.txt
 	@$(BIN)/uv pip install --quiet --python $(REMOTES)/bin/python --require-hashes -r requirements/remotes.txt
 	@touch $@
 
-# PyTorch serves the benchmark alone, hence no lock holds it.
+# PyTorch serves the benchmark alone, hence no lock holds it. On Linux, PyPI's build needs 2 GB of CUDA packages: without
+# them it does not start. Where pip knows an index with the build for CPUs, as by PIP_EXTRA_INDEX_URL, pip prefers that.
 $(VENV)/bench: $(VENV)/run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	@touch $@

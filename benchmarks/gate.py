@@ -6,16 +6,12 @@ of every model, the smallest, since it catches most. Nothing is trained here. Ru
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, t
-
-sys.path.append(str(Path(__file__).parents[1]))
 
 from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.data.split import Labels

@@ -1,9 +1,10 @@
 """Time what the page costs: evaluate and report here, against the same stages at a git revision.
 
-python benchmarks/report.py REVISION. Run after `dvc repro`; the stages of both take turns in scratch folders, on this
+Run after `dvc repro`; the stages of both take turns in scratch folders, on this
 folder's data and models, so that reports/ stays as it is.
 """
 
+import argparse
 import io
 import os
 import shutil
@@ -13,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
@@ -22,13 +24,14 @@ ROUNDS = 3
 LIMIT = 20
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print the median seconds of each stage, and how much more both cost here."""
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("revision", help="what git calls the other state")
+    revision = parser.parse_args(argv).revision
     with tempfile.TemporaryDirectory() as scratch:
         folders = {"before": Path(scratch) / "before", "here": Path(scratch) / "here"}
-        archive = subprocess.run(["git", "archive", sys.argv[1], *CODE], cwd=PROJECT, capture_output=True, check=True)  # noqa: S607
+        archive = subprocess.run(["git", "archive", revision, *CODE], cwd=PROJECT, capture_output=True, check=True)  # noqa: S607
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as code:
             code.extractall(folders["before"], filter="data")
         for name in CODE:

@@ -8,14 +8,11 @@ processes used. Run after `make repro`, on a machine that does nothing else. Not
 import argparse
 import os
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-sys.path.append(str(Path(__file__).parents[1]))
 
 from fashion_mnist.errors import StudyError
 from fashion_mnist.study import Trial

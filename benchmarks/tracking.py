@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-ROUNDS = 3
+from benchmarks.turns import Row, finish, parser_of
+
 LIMITS = {"full projection": 15, "nothing changed": 5, "live logging": 5, "study": 30, "study again": 2}
 # What a training does besides computing: one message for each of ten epochs, and the end.
 LIVE = """
@@ -43,10 +45,11 @@ with open_store("fashion-mnist", study=True) as store:
 """
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print seconds, the median of some rounds, beside what the project allows itself."""
+    options = parser_of(__doc__, rounds=3).parse_args(argv)
     seconds: dict[str, list[float]] = {name: [] for name in LIMITS}
-    for _ in range(ROUNDS):
+    for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as store:
             environment = os.environ | {"DVC_ROOT": store}
             for name in ("full projection", "nothing changed"):
@@ -56,8 +59,8 @@ def main() -> None:
             seconds["live logging"].append(float(run(["-c", LIVE], environment | {"DVC_STAGE": "train@cnn"})))
             for name, printed in zip(("study", "study again"), run(["-c", STUDY], environment).split(), strict=True):
                 seconds[name].append(float(printed))
-    for name, limit in LIMITS.items():
-        print(f"{name:16} {statistics.median(seconds[name]):5.1f} s, at most {limit}")
+    rows = [Row(f"MLflow: {name}, s", statistics.median(seconds[name]), limit) for name, limit in LIMITS.items()]
+    sys.exit(finish(rows, options.json, seconds=seconds))
 
 
 def run(arguments: list[str], environment: dict[str, str]) -> str:
