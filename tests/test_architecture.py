@@ -219,8 +219,8 @@ print(*{{name.split('.')[0] for name in sys.modules}})
         ("normalize", "", {"tensorflow", "keras", "mlflow"}),
         ("report", "", {"tensorflow", "keras", "mlflow"}),
         ("track", "", {"tensorflow", "keras"}),
-        ("train", "", {"mlflow"}),
-        ("evaluate", "", {"mlflow"}),
+        ("train", "", {"mlflow", "sklearn", "matplotlib"}),
+        ("evaluate", "", {"mlflow", "matplotlib"}),
         (
             "tools.gate",
             "from pipeline.runtime.parameters import read_params; read_params()",
