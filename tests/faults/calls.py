@@ -20,8 +20,8 @@ CHANGES = (
     "fallocate", "fsync", "fdatasync",
 )  # fmt: skip
 WRITING_OPEN = re.compile(r"O_(CREAT|WRONLY|RDWR|TRUNC)")
-# Devices, and what a process says on stderr.
-NO_FILE = re.compile(r"/(dev/(?!shm/)|proc/|.*/stderr$)")
+# Devices, semaphores, and what a process says on stderr.
+NO_FILE = re.compile(r"/(dev/(?!shm/)|dev/shm/sem\.|proc/|.*/stderr$)")
 LINE = re.compile(r"^(?:\d+ +)?(?P<call>\w+)\((?P<arguments>.*)")
 
 

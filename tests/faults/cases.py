@@ -4,10 +4,13 @@ import importlib
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.runtime.command import quiet_import
 from tests.end_to_end.conftest import describe_store, environment_of, runs_of
 from tests.faults.calls import Ended, run_command, run_forked
 from tests.faults.workspaces import outputs_of
@@ -64,6 +67,26 @@ def run_stage(module: str, argv: Sequence[str], **environment: str) -> None:
         del os.environ[name]
     os.environ |= environment
     run(importlib.import_module(f"pipeline.{module}").main)
+
+
+def preload(case: Case, clone: Path) -> None:
+    """Import here what a command imports while it runs, so that its children need not: points then are about files."""
+    listed = clone.parent / "modules.json"
+    ended = run_forked(lambda: _list_modules(case, listed), clone)
+    assert ended.code == 0, ended.said
+    with quiet_import(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in json.loads(listed.read_text()):
+            if name not in sys.modules:
+                with suppress(ImportError, AttributeError):
+                    importlib.import_module(name)
+
+
+def _list_modules(case: Case, listed: Path) -> None:
+    try:
+        run_stage(case.module, case.argv)
+    finally:
+        listed.write_text(json.dumps(list(sys.modules)))
 
 
 def no_store(clone: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeline.tools.demo import run_dvc
 from tests.faults.calls import Ended, Point, fail_at, kill_at, list_options, read_points
-from tests.faults.cases import Case, read_runs
+from tests.faults.cases import Case, preload, read_runs
 from tests.faults.workspaces import plant, restore, snapshot
 
 KILL = "kill"
@@ -61,6 +61,9 @@ def start(case: Case, folder: Path) -> Path:
 def take_reference(case: Case, folder: Path) -> Reference:
     """Run a case undisturbed."""
     clone = start(case, folder)
+    if case.forked:
+        preload(case, clone)
+        clone = start(case, folder)
     ended = case.run(clone, log=folder / "calls", options=list_options())
     assert ended.code == 0, f"{case.name}: {ended.said}"
     files = snapshot(clone, without=is_trial)
