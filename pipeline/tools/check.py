@@ -1,4 +1,4 @@
-"""Check params.yaml, dvc.lock and a folder of images: `make repro` does so first.
+"""Check params.yaml, DVC's files and a folder of images: `make repro` does so first.
 
 DVC removes the outputs of a stage before it runs.
 """
@@ -6,11 +6,17 @@ DVC removes the outputs of a stage before it runs.
 from collections.abc import Sequence
 from pathlib import Path
 
+from fashion_mnist.errors import ArtifactError
 from pipeline.runtime.command import parse_arguments, run
+from pipeline.runtime.files import read_bytes
+from pipeline.runtime.formats import parse_json
 from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.lock import read_outputs
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DVC_LOCK
+
+# Where DVC notes which of its processes reads or writes what. It does not write this file atomically.
+RWLOCK = Path(".dvc/tmp/rwlock")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -21,6 +27,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         list_images(Path(params.folder).expanduser())
     if DVC_LOCK.is_file():
         read_outputs()
+    if RWLOCK.is_file():
+        check_rwlock()
+
+
+def check_rwlock() -> None:
+    """Raise ArtifactError for what a DVC that was killed while it wrote has left: no DVC would start."""
+    try:
+        parse_json(read_bytes(RWLOCK), name=str(RWLOCK))
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{RWLOCK}: is cut off, since DVC was killed while it wrote; if no other dvc is running, run `rm {RWLOCK}`"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -94,13 +94,20 @@ def disturb(case: Case, point: Point, fault: str, reference: Reference, folder: 
     if not rolled_back(case, ended, clone, champion):
         problems = repeat(case, clone, by_dvc=recovery == "dvc")
         if problems and case.module == "dvc":
-            # What `git checkout -- dvc.lock` does in a clone.
-            shutil.copy(folder / case.base / "dvc.lock", clone / "dvc.lock")
-            recovery = f"dvc.lock restored: {problems[0][-200:]}"
+            recovery = f"{apply_remedy(clone, folder / case.base, problems[0])}: {problems[0][-200:]}"
             problems = repeat(case, clone, by_dvc=True)
         wrong += problems
     wrong += compare(reference, clone, case)
     return Verdict(case.name, fault, *point, missed, ended.code, ended.said[-600:], recovery, wrong)
+
+
+def apply_remedy(clone: Path, base: Path, problem: str) -> str:
+    """Do what docs/reliability.md says about the file of DVC's that is cut off; returns what was done."""
+    if "RWLock" in problem:
+        (clone / ".dvc/tmp/rwlock").unlink()
+        return "rwlock deleted"
+    shutil.copy(base / "dvc.lock", clone / "dvc.lock")  # as `git checkout -- dvc.lock` does in a clone
+    return "dvc.lock restored"
 
 
 def champion_of(clone: Path) -> str:

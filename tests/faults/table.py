@@ -42,13 +42,16 @@ def make_table(verdicts: Sequence[Verdict]) -> str:
         wrong = sum(bool(verdict.wrong) for verdict in flipped)
         lines.append(f"| the {place} | {len(flipped)} | {len(flipped) - wrong} | {wrong} |")
     lines += list_meetings([verdict for verdict in verdicts if verdict.case == TOGETHER])
-    restored = sum(verdict.recovery.startswith("dvc.lock") for verdict in disturbed)
+    restored, deleted = (
+        sum(verdict.recovery.startswith(done) for verdict in disturbed) for done in ("dvc.lock", "rwlock")
+    )
     missed = sum(verdict.missed for verdict in verdicts)
     return "\n".join(
         [
             *lines,
             "",
-            f"DVC itself, killed: after {restored} of these kills, `dvc.lock` had to be restored as said above. "
+            f"DVC itself, killed: after {restored} of these kills, `dvc.lock` had to be restored and after "
+            f"{deleted} `.dvc/tmp/rwlock` deleted as said above. "
             f"{missed} points were not reached in a second run and count nowhere.",
             "",
             *name_missing(verdicts),

@@ -27,6 +27,17 @@ def test_damaged_lock_is_named_with_the_command_that_brings_it_back(workspace: P
         check.main([])
 
 
+@pytest.mark.parametrize("content", ["", '{"data/raw": {"wri'])
+def test_lock_of_a_killed_dvc_is_named_with_the_command_that_removes_it(workspace: Path, content: str) -> None:
+    rwlock = workspace / ".dvc/tmp/rwlock"
+    rwlock.parent.mkdir(parents=True)
+    rwlock.write_text("{}")
+    check.main([])
+    rwlock.write_text(content)
+    with pytest.raises(ArtifactError, match=r"\.dvc/tmp/rwlock: is cut off.*`rm \.dvc/tmp/rwlock`"):
+        check.main([])
+
+
 def test_make_repro_checks_before_it_calls_dvc() -> None:
     recipe = re.findall(r"^repro:.*\n((?:\t.*\n)+)", (PROJECT / "Makefile").read_text(), re.MULTILINE)[0]
     assert 0 <= recipe.find("pipeline.tools.check") < recipe.find("dvc repro")
