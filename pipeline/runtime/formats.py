@@ -97,11 +97,11 @@ def write_split(split: Split, name: str) -> None:
 
 
 def read_split(name: str) -> Split:
-    """Map the images and labels of a normalized split into memory, read-only; pages load when they are used."""
+    """Map the images and labels of a normalized split into memory: pages load when used, and changes reach no file."""
     return Split(*(_read_array(NORMALIZED / name / f"{part}.npy") for part in Split._fields))
 
 
 def _read_array(path: Path) -> npt.NDArray[Any]:
     with reading(str(path)):
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
         return array

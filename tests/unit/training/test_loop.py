@@ -118,6 +118,21 @@ def test_one_cycle_of_few_steps_is_finite(steps: int) -> None:
     assert max(rates) <= np.float32(0.8)
 
 
+def test_images_may_begin_anywhere_and_are_not_copied_where_tensorflow_can_use_them(train: Split) -> None:
+    histories = []
+    for offset in (0, 4):
+        memory = np.zeros(train.images.nbytes + 128, np.uint8)
+        start = -memory.ctypes.data % 64 + offset
+        images = memory[start : start + train.images.nbytes].view(np.float32).reshape(train.images.shape)
+        images[:] = train.images
+        tensor = loop._as_tensor(images)
+        images[0] += 1
+        assert np.array_equal(tensor[0], images[0]) == (offset == 0)
+        images[:] = train.images
+        histories.append(fit(seeded(params()), Split(images, train.labels), None, params()))
+    assert str(histories[0]) == str(histories[1])  # NaN without validation
+
+
 def test_loss_falls(train: Split, validation: Split) -> None:
     chosen = params(epochs=5, learning_rate=0.01)
     history = fit(seeded(chosen), train, validation, chosen)
