@@ -66,15 +66,10 @@ def position_curve(classify: Classifier, split: Split, *, pixels: int, confidenc
 
 def rotation_curve(classify: Classifier, split: Split, *, degrees: Sequence[float], confidence: float) -> Table:
     """Measure accuracy when images turn about their middle, each way; bilinear, and black where nothing was."""
-    rows = [
-        np.stack(
-            [
-                _right(classify, split, rotate(split.images, sense * angle, axes=(1, 2), reshape=False, order=1))
-                for sense in (-1, 1)
-            ]
-        )
-        for angle in (0, *degrees)
-    ]
+    rows = [np.tile(_right(classify, split, split.images), (2, 1))]
+    for angle in degrees:
+        turned = (rotate(split.images, turn, axes=(1, 2), reshape=False, order=1) for turn in (-angle, angle))
+        rows.append(np.stack([_right(classify, split, images) for images in turned]))
     return _curve("degrees", (0, *degrees), rows, confidence)
 
 
