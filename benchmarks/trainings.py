@@ -55,6 +55,7 @@ def scaling(model: str, times: int, steps: int) -> Result:
     with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:  # mapped into memory, as a stage maps its split
         path = Path(folder) / "images.npy"
         np.save(path, np.tile(scale_pixels(images), (times, 1, 1, 1)))
+        os.sync()  # or the disk would be written to while the training is timed
         train = Split(np.load(path, mmap_mode="c"), np.tile(labels, times))
     marks = []
 

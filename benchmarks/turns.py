@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 # Taken before `pipeline` is imported, which limits instructions and garbage collection: others keep the defaults.
 ENVIRONMENT, COLLECTOR = dict(os.environ), gc.get_threshold()
+# Tells a process when it was started, by the clock of time.perf_counter, which all processes share.
+STARTED = "BENCHMARK_STARTED"
 SCRATCH = Path(".bench")
 Result = dict[str, Any]
 
@@ -59,8 +61,9 @@ def start(
 ) -> Result:
     """Run `python -m` in a process of its own; return what it prints as JSON, and its seconds. Exits when it fails."""
     print(label, end=" … ", file=sys.stderr, flush=True)
-    command, variables = [sys.executable, "-m", *arguments], ENVIRONMENT | (environment or {})
     started = time.perf_counter()
+    command = [sys.executable, "-m", *arguments]
+    variables = ENVIRONMENT | (environment or {}) | {STARTED: str(started)}
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started
     if done.returncode:  # only now show what TensorFlow says on stderr, which no setting silences
