@@ -32,7 +32,7 @@ from pipeline.store.connection import DATABASE, MlflowClient, make_database
 from pipeline.store.runs import PARENT
 from pipeline.tools import demo
 from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace
-from tests.processes import run_python
+from tests.processes import folder_of_python, run_python
 from tests.small_study import small_study, write_files
 
 EXPERIMENT, STUDY_EXPERIMENT = "fashion-mnist", "fashion-mnist-study"
@@ -168,13 +168,13 @@ def run_script(script: str, *arguments: str, folder: Path, **environment: str) -
 
 
 def run_dvc(*arguments: str, workspace: Path) -> "subprocess.CompletedProcess[str]":
-    """Run DVC in a workspace: itself in a fork (tests/processes.py), its stages as anywhere."""
+    """Run DVC in a workspace: itself and its stages in forks (tests/processes.py)."""
     return run_python("-m", "dvc", *arguments, folder=workspace, environment=environment_of_dvc(workspace))
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """Return the environment of a user who works in a workspace."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    """Return the environment of a user who works in a workspace; its `python` is a fork (tests/processes.py)."""
+    path = os.pathsep.join([str(folder_of_python()), str(Path(sys.executable).parent), os.environ["PATH"]])
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
     # A server's runners of background jobs are nine more processes, and nobody here gives them any.
     server = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

@@ -17,8 +17,8 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from fashion_mnist.data.images import decode_image
-from pipeline.tools.demo import PROJECT, make_workspace, run_dvc
-from tests.end_to_end.conftest import MlflowClient, environment_of, free_port, run_module, running, stages_in
+from pipeline.tools.demo import PROJECT, make_workspace
+from tests.end_to_end.conftest import MlflowClient, environment_of, free_port, run_dvc, run_module, running, stages_in
 from tests.end_to_end.own_images import write_digits, write_shapes
 
 PAGE = PROJECT / "docs/make-it-yours.md"
@@ -97,7 +97,7 @@ def follow(folder: Path, example: Example) -> Followed:
     make_workspace(folder, {}, params=PROJECT / "params.yaml")
     example.write(folder / "images")
     YAML().dump(pages_params(example.changes), folder / "params.yaml")
-    done = run_dvc("repro", workspace=folder, capture_output=True)
+    done = run_dvc("repro", workspace=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     for arguments in (
         ("init", "--quiet"),
@@ -232,9 +232,9 @@ def test_pictures_are_classified_as_they_are(workspaces: dict[str, Followed]) ->
 def test_changed_image_is_noticed_and_nothing_to_do_is_said(workspaces: dict[str, Followed], tmp_path: Path) -> None:
     folder = tmp_path / "clone"
     shutil.copytree(workspaces["digits"].folder, folder, ignore=shutil.ignore_patterns(".git"))
-    again = run_dvc("repro", "--dry", "dvc.yaml", workspace=folder, capture_output=True)
+    again = run_dvc("repro", "--dry", "dvc.yaml", workspace=folder)
     assert "Data and pipelines are up to date" in again.stdout + again.stderr
     (changed,) = (folder / "images/train/3").glob("0003.png")
     Image.fromarray(255 - decode_image(changed.read_bytes(), name="3")[..., 0]).save(changed)
-    done = run_dvc("repro", "--single-item", "download", workspace=folder, capture_output=True)
+    done = run_dvc("repro", "--single-item", "download", workspace=folder)
     assert stages_in(done.stdout) == ["download"]
