@@ -98,7 +98,9 @@ def s3_server(folder: Path) -> Iterator[Server]:
             subprocess.run([REMOTES, "-c", FLIP, address, f"storage/{path}"], check=True, env=environment)
 
         settings = {"url": "s3://bucket/storage", "endpointurl": address}
-        yield Server(port, settings, REMOTES, S3_KEYS, flip, S3_KEYS["AWS_SECRET_ACCESS_KEY"])
+        # A server that is gone stays gone; by default, half a minute passes with tries.
+        once = S3_KEYS | {"AWS_MAX_ATTEMPTS": "1"}
+        yield Server(port, settings, REMOTES, once, flip, S3_KEYS["AWS_SECRET_ACCESS_KEY"])
 
 
 @contextmanager
@@ -140,8 +142,8 @@ def started(command: list[str], folder: Path, port: int) -> Iterator[None]:
                 raise AssertionError(f"{command[0]} does not listen on port {port}")
             yield
         finally:
-            process.terminate()
-            process.wait(20)
+            process.kill()
+            process.wait()
 
 
 @contextmanager
