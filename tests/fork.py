@@ -1,7 +1,7 @@
 """Ask tests/warm.py for a fork of it; as a script, stand for that fork, so that this is the `python` of a workspace.
 
-The script uses the standard library alone, to start in some milliseconds. It hands signals on to its fork, ends with
-the exit code of the fork, and takes the fork with it when it is killed.
+The script uses the standard library alone, to start in some milliseconds. It hands SIGINT and SIGTERM on to its fork,
+ends with the fork's exit code, and soon takes the fork with it when it is killed.
 """
 
 import json
@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -50,8 +51,13 @@ def main() -> None:
         )
     except ValueError:
         os.execv(sys.executable, [sys.executable, *command])  # noqa: S606
+
+    def hand_on(number: int, _: object) -> None:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: os.kill(pid, number))
+        signal.signal(number, hand_on)
     code = int(connection.recv(100))
     if code < 0:  # minus the signal that ended it
         if -code != signal.SIGKILL:

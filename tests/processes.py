@@ -3,8 +3,9 @@
 Importing these takes most of what a short process takes. So the first call of a test run starts a process that imports
 what stages import (warm.py) and computes nothing; every process is a fork of it, which then takes on the folder, the
 environment, the arguments and the path of modules that it is given. The project's own modules are imported anew, from
-the folder's copy. Where PATH begins with `folder_of_python()`, what such a process starts as `python` is a fork, too. A
-test about what happens before or while a process imports, or about Python's own variables, must start a real one.
+the folder's copy. Where PATH begins with `folder_of_python()`, what such a process starts as `python` or as
+`sys.executable` is a fork, too. A test about what happens before or while a process imports, about process groups, or
+about Python's own variables, must start a real one.
 """
 
 import atexit
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -26,14 +28,18 @@ PROJECT = Path(__file__).parents[1]
 
 @cache
 def folder_of_python() -> Path:
-    """Start the process to fork from, once, and return a folder: its socket, and a `python` that is a fork."""
+    """Start the server to fork from, once; returns the folder of its socket and of a `python` that asks it for forks."""
     scratch = tempfile.TemporaryDirectory(prefix="forks-")
     folder = Path(scratch.name)
     address = folder / "socket"
     shim = folder / "python"
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{PROJECT}/tests/fork.py" "{address}" "$@"\n')
     shim.chmod(0o700)
-    server = subprocess.Popen([sys.executable, "-m", "tests.warm", str(address)], cwd=PROJECT, stdin=subprocess.PIPE)
+    command = [sys.executable, "-m", "tests.warm", str(address)]
+    # Ctrl-C reaches the tests alone; when they end, so does its stdin, and so do the server and its forks.
+    server = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, start_new_session=True)
+    assert server.stdin is not None
+    os.register_at_fork(after_in_child=server.stdin.close)
 
     def end() -> None:
         server.communicate()
@@ -83,7 +89,8 @@ class Process:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill it, and wait until it is gone."""

@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import PROJECT, Process, run_python
+from tests.processes import PROJECT, Process, folder_of_python, run_python
 
 CODE = {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "PATH": ""}
+
+
+def run_as(python: str, *command: str, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command by a `python`."""
+    return subprocess.run(
+        [python, *command], cwd=folder, env=CODE | more, input="in\n", capture_output=True, text=True, check=False
+    )
 
 
 def both(*command: str, folder: Path, environment: dict[str, str]) -> list["subprocess.CompletedProcess[str]"]:
@@ -19,6 +26,44 @@ def both(*command: str, folder: Path, environment: dict[str, str]) -> list["subp
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     return [real, run_python(*command, folder=folder, environment=environment)]
+
+
+@pytest.fixture(scope="module")
+def shim() -> str:
+    """The `python` that asks for a fork."""
+    return str(folder_of_python() / "python")
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "sys.exit('error: no')", "1 / 0", "os.kill(os.getpid(), 9)"])
+def test_python_that_is_a_fork_reads_says_and_ends_as_the_real_one(end: str, shim: str, tmp_path: Path) -> None:
+    script = f"import os, sys; print(input(), os.getcwd(), sys.argv, flush=True); {end}"
+    real, fork = (run_as(python, "-c", script, "one", folder=tmp_path) for python in (sys.executable, shim))
+    assert (fork.returncode, fork.stdout) == (real.returncode, real.stdout)
+    assert fork.stderr.splitlines()[-1:] == real.stderr.splitlines()[-1:]
+
+
+def test_python_that_is_a_fork_is_the_real_one_where_a_fork_would_differ(shim: str, tmp_path: Path) -> None:
+    script = "import os, sys; print('tensorflow' in sys.modules, os.environ.get('PYTHONHASHSEED'))"
+    (tmp_path / "script.py").write_text(script)
+    assert run_as(shim, "-c", script, folder=tmp_path).stdout == "True None\n"
+    assert run_as(shim, "-c", script, folder=tmp_path, PYTHONHASHSEED="7").stdout == "False 7\n"
+    assert run_as(shim, "script.py", folder=tmp_path).stdout == "False None\n"
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_python_that_is_a_fork_takes_the_fork_with_it(end: signal.Signals, shim: str, tmp_path: Path) -> None:
+    script = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [shim, "-c", script], cwd=tmp_path, env=CODE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.send_signal(end)
+        assert process.wait(30) == -end
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_fork_has_imported_what_takes_long(tmp_path: Path) -> None:

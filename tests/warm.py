@@ -1,4 +1,4 @@
-"""Import what the pipeline's processes import of others, then become a fork for each that tests/fork.py asks for.
+"""Import what the pipeline's processes import of others, then fork for each request of tests/fork.py.
 
     python -m tests.warm SOCKET
 
@@ -50,7 +50,7 @@ class Fork(NamedTuple):
 
 
 def serve(address: str) -> dict[str, Any]:
-    """Fork for each request and say how each fork ended; returns within the fork: what was asked for."""
+    """Fork for each request and say how each fork ended; returns only in a fork, with its request."""
     started_with = {name: os.environ.get(name) for name in STARTING}
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(f"{address}.new")
@@ -68,6 +68,7 @@ def serve(address: str) -> dict[str, Any]:
             os._exit(0)
         elif fork is None:
             asker, _ = listener.accept()
+            asker.settimeout(10)
             message, files, *_ = socket.recv_fds(asker, LARGEST, 3)
             request: dict[str, Any] = json.loads(message or "null")
             answer, pid = "", -1
@@ -81,8 +82,14 @@ def serve(address: str) -> dict[str, Any]:
                 waiting.register(fork.ended, selectors.EVENT_READ, fork)
                 waiting.register(fork.asker, selectors.EVENT_READ, fork)
             else:
+                os.setsid()
                 for number, file in enumerate(files):
                     os.dup2(file, number)
+                others = [other.data for other in waiting.get_map().values() if other.data]
+                for ended in {other.ended for other in others}:
+                    os.close(ended)
+                for kept in {waiting, listener, asker, *(other.asker for other in others)}:
+                    kept.close()
             for file in files:
                 os.close(file)
             if pid == 0:
@@ -106,7 +113,7 @@ def serve(address: str) -> dict[str, Any]:
 
 
 def become(command: list[str], folder: str, environment: dict[str, str], parent: int, python: Path) -> None:
-    """Turn this fork into the process that was asked for; python: what stands for it."""
+    """Turn this fork into the process that was asked for; python: the shim to start more of them."""
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     os.chdir(folder)
@@ -129,7 +136,7 @@ def become(command: list[str], folder: str, environment: dict[str, str], parent:
 
 
 def finish(code: int) -> NoReturn:
-    """End as Python does, but leave it to the kernel to take modules apart: 0.04 s instead of 0.4."""
+    """End as Python does, but run no __del__ and leave modules to the kernel: 0.04 s instead of 0.4."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

@@ -147,9 +147,8 @@ def stages_in(output: str) -> list[str]:
 
 def run_module(module: str, *arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a module of the pipeline in a workspace, in a fork (tests/processes.py)."""
-    return run_python(
-        "-m", f"pipeline.{module}", *arguments, folder=folder, environment=environment_of(folder) | environment
-    )
+    environment = with_forks(environment_of(folder)) | environment
+    return run_python("-m", f"pipeline.{module}", *arguments, folder=folder, environment=environment)
 
 
 def run_real_module(module: str, *arguments: str, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
@@ -164,17 +163,24 @@ def run_real_module(module: str, *arguments: str, folder: Path, **more: str) -> 
 
 def run_script(script: str, *arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run Python code in a workspace, in a fork (tests/processes.py)."""
-    return run_python("-c", script, *arguments, folder=folder, environment=environment_of(folder) | environment)
+    environment = with_forks(environment_of(folder)) | environment
+    return run_python("-c", script, *arguments, folder=folder, environment=environment)
 
 
 def run_dvc(*arguments: str, workspace: Path) -> "subprocess.CompletedProcess[str]":
     """Run DVC in a workspace: itself and its stages in forks (tests/processes.py)."""
-    return run_python("-m", "dvc", *arguments, folder=workspace, environment=environment_of_dvc(workspace))
+    environment = with_forks(environment_of_dvc(workspace))
+    return run_python("-m", "dvc", *arguments, folder=workspace, environment=environment)
+
+
+def with_forks(environment: dict[str, str]) -> dict[str, str]:
+    """Return an environment in which `python` is a fork, too (tests/processes.py)."""
+    return environment | {"PATH": f"{folder_of_python()}{os.pathsep}{environment['PATH']}"}
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """Return the environment of a user who works in a workspace; its `python` is a fork (tests/processes.py)."""
-    path = os.pathsep.join([str(folder_of_python()), str(Path(sys.executable).parent), os.environ["PATH"]])
+    """Return the environment of a user who works in a workspace."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
     # A server's runners of background jobs are nine more processes, and nobody here gives them any.
     server = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

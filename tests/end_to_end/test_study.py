@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,6 @@ import pytest
 from pipeline.runtime.study_tables import parse_replicates, parse_trials
 from pipeline.tools.demo import PROJECT, change_params, make_workspace
 from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_dvc, run_module
-from tests.processes import folder_of_python
 
 SMALL_STUDY = {
     "download.dataset": "synthetic",
@@ -109,10 +109,10 @@ def trials_running(folder: Path) -> list[psutil.Process]:
 
 @contextmanager
 def started(folder: Path, *command: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run a module in a workspace, in a fork (tests/processes.py), until the block ends."""
+    """Run a command of this environment in a workspace until the block ends."""
     with (folder / f"{free_port()}.log").open("w") as log:
         process = subprocess.Popen(
-            [str(folder_of_python() / "python"), "-m", *command],
+            [sys.executable, "-m", *command],
             cwd=folder,
             env=environment_of(folder) | environment,
             stdout=log,
