@@ -28,7 +28,7 @@ PROJECT = Path(__file__).parents[1]
 
 @cache
 def folder_of_python() -> Path:
-    """Start the server to fork from, once; returns the folder of its socket and of a `python` that asks it for forks."""
+    """Start the server to fork from, once; returns the folder of its socket and of a `python` that is a fork."""
     scratch = tempfile.TemporaryDirectory(prefix="forks-")
     folder = Path(scratch.name)
     address = folder / "socket"
