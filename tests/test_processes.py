@@ -50,6 +50,19 @@ def test_python_that_is_a_fork_is_the_real_one_where_a_fork_would_differ(shim: s
     assert run_as(shim, "script.py", folder=tmp_path).stdout == "False None\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_python_that_is_a_fork_hands_signals_on(number: signal.Signals, shim: str, tmp_path: Path) -> None:
+    script = (
+        "import signal, sys, time\n"
+        f"signal.signal({int(number)}, lambda *_: sys.exit(5)); print('ready', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([shim, "-c", script], cwd=tmp_path, env=CODE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.wait(30) == 5
+
+
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_python_that_is_a_fork_takes_the_fork_with_it(end: signal.Signals, shim: str, tmp_path: Path) -> None:
     script = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
