@@ -1,6 +1,7 @@
 """A fork is what a real process would be: its folder's code, its environment, its exit code, the same bits."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,18 +14,18 @@ from tests.processes import PROJECT, Process, folder_of_python, run_python
 CODE = {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "PATH": ""}
 
 
-def run_as(python: str, *command: str, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+def run_as(
+    python: str, *command: str, folder: Path, environment: dict[str, str] = CODE
+) -> "subprocess.CompletedProcess[str]":
     """Run a command by a `python`."""
     return subprocess.run(
-        [python, *command], cwd=folder, env=CODE | more, input="in\n", capture_output=True, text=True, check=False
+        [python, *command], cwd=folder, env=environment, input="in\n", capture_output=True, text=True, check=False
     )
 
 
 def both(*command: str, folder: Path, environment: dict[str, str]) -> list["subprocess.CompletedProcess[str]"]:
     """Run a command as a real process and as a fork."""
-    real = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    real = run_as(sys.executable, *command, folder=folder, environment=environment)
     return [real, run_python(*command, folder=folder, environment=environment)]
 
 
@@ -46,8 +47,15 @@ def test_python_that_is_a_fork_is_the_real_one_where_a_fork_would_differ(shim: s
     script = "import os, sys; print('tensorflow' in sys.modules, os.environ.get('PYTHONHASHSEED'))"
     (tmp_path / "script.py").write_text(script)
     assert run_as(shim, "-c", script, folder=tmp_path).stdout == "True None\n"
-    assert run_as(shim, "-c", script, folder=tmp_path, PYTHONHASHSEED="7").stdout == "False 7\n"
+    seeded = CODE | {"PYTHONHASHSEED": "7"}
+    assert run_as(shim, "-c", script, folder=tmp_path, environment=seeded).stdout == "False 7\n"
     assert run_as(shim, "script.py", folder=tmp_path).stdout == "False None\n"
+
+
+def test_who_connects_and_is_gone_before_it_asks_harms_nobody(shim: str, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.connect(str(Path(shim).with_name("socket")))
+    assert run_as(shim, "-c", "print('in', input())", folder=tmp_path).stdout == "in in\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -68,36 +68,33 @@ def serve(address: str) -> dict[str, Any]:
             os._exit(0)
         elif fork is None:
             asker, _ = listener.accept()
-            asker.settimeout(10)
-            message, files, *_ = socket.recv_fds(asker, LARGEST, 3)
-            request: dict[str, Any] = json.loads(message or "null")
-            answer, pid = "", -1
-            if request is None:
-                pass  # it was killed before it asked
-            elif late := [name for name, value in started_with.items() if request["environment"].get(name) != value]:
+            request, files = receive(asker)
+            pid = -1
+            if late := [name for name, value in started_with.items() if request["environment"].get(name) != value]:
                 answer = f"{late} would change nothing in a fork; expected a real process"
             elif pid := os.fork():
                 answer = str(pid)
-                fork = Fork(pid, os.pidfd_open(pid), asker)
-                waiting.register(fork.ended, selectors.EVENT_READ, fork)
-                waiting.register(fork.asker, selectors.EVENT_READ, fork)
             else:
+                others = [other.data for other in waiting.get_map().values() if other.data]
+                for descriptor in {other.ended for other in others}:
+                    os.close(descriptor)
+                for kept in {waiting, listener, asker, *(other.asker for other in others)}:
+                    kept.close()
                 os.setsid()
                 for number, file in enumerate(files):
                     os.dup2(file, number)
-                others = [other.data for other in waiting.get_map().values() if other.data]
-                for ended in {other.ended for other in others}:
-                    os.close(ended)
-                for kept in {waiting, listener, asker, *(other.asker for other in others)}:
-                    kept.close()
+                    os.close(file)
+                return request
             for file in files:
                 os.close(file)
-            if pid == 0:
-                return request
-            with suppress(OSError):
+            with suppress(OSError):  # whoever asked may be gone
                 asker.send(answer.encode())
             if pid < 0:
                 asker.close()
+            else:
+                fork = Fork(pid, os.pidfd_open(pid), asker)
+                waiting.register(fork.ended, selectors.EVENT_READ, fork)
+                waiting.register(fork.asker, selectors.EVENT_READ, fork)
         elif key.fileobj is fork.asker:  # which says nothing, so it is gone
             waiting.unregister(fork.asker)
             os.kill(fork.pid, signal.SIGKILL)
@@ -110,6 +107,16 @@ def serve(address: str) -> dict[str, Any]:
             with suppress(OSError):
                 fork.asker.send(str(code).encode())
             fork.asker.close()
+
+
+def receive(asker: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Receive a request and its descriptors; from who was killed or stopped before it asked, one that is refused."""
+    asker.settimeout(10)
+    try:
+        message, files, *_ = socket.recv_fds(asker, LARGEST, 3)
+        return json.loads(message), files
+    except (OSError, ValueError):
+        return {"environment": dict.fromkeys(STARTING, "unknown")}, []
 
 
 def become(command: list[str], folder: str, environment: dict[str, str], parent: int, python: Path) -> None:
