@@ -5,7 +5,7 @@ scoring them. What the report shows of images and networks is kept as small arra
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from fashion_mnist.data.dataset import restore_pixels
 from fashion_mnist.data.split import Floats, Labels, Split
 from fashion_mnist.params import EvaluateParams
 from fashion_mnist.scores.metrics import score
-from fashion_mnist.scores.robustness import Table, noise_curve, position_curve, rotation_curve
+from fashion_mnist.scores.robustness import Table, noise_curves, position_curves, rotation_curves
 from fashion_mnist.training.objective import accuracy_score, most_probable
 from pipeline.runtime.command import parse_arguments, quiet_import, run, say
 from pipeline.runtime.costs import Work
@@ -50,18 +50,19 @@ def main(argv: Sequence[str] | None = None) -> Work:
     configure_tensorflow(seed=0, threads=params.evaluate.threads)
     inside: dict[str, npt.NDArray[np.float32]] = {}
     misjudged = np.zeros(len(test.labels), bool)
-    for name in params.models:
-        model = from_archive(read_bytes(archive_of(name)), name=str(archive_of(name)))
+    models = {name: from_archive(read_bytes(archive_of(name)), name=str(archive_of(name))) for name in params.models}
+    for name, model in models.items():
         probabilities = {split: predict(model, images) for split, (images, _) in splits.items()}
         scores = score_model(model, splits, probabilities, params.evaluate, classes=len(described.classes))
         write_json({key: round(value, 6) for key, value in scores.items()}, metrics_of(name))
         write_csv(predictions(test, probabilities["test"]), predictions_of(name))
         say(f"{name}: test accuracy {scores['accuracy']:.4f}, validation {scores['validation_accuracy']:.4f}")
-        for change, table in change_images(model, test, params.evaluate).items():
-            write_csv(pd.DataFrame(table), curve_of(change, name))
-            say(f"{name}: accuracy {table['accuracy'][0]:.4f} to {table['accuracy'][-1]:.4f} as {change} changes")
         inside |= {f"{name}/{layer}": values for layer, values in look_inside(model, test.images[example]).items()}
         misjudged |= most_probable(probabilities["test"]) != test.labels
+    for change, tables in change_images(models, test, params.evaluate):
+        for name, table in tables.items():
+            write_csv(pd.DataFrame(table), curve_of(change, name))
+            say(f"{name}: accuracy {table['accuracy'][0]:.4f} to {table['accuracy'][-1]:.4f} as {change} changes")
     write_arrays(pictures(test, misjudged, example) | inside, ARRAYS)
     images = len(params.models) * sum(len(split.labels) for split in splits.values())
     return Work([metrics_of(name) for name in params.models], images)
@@ -95,19 +96,20 @@ def score_model(
     }
 
 
-def change_images(model: keras.Model, test: Split, params: EvaluateParams) -> dict[str, Table]:
-    """Measure a model's accuracy on moved, turned and noisy images, by the kind of change."""
+def change_images(
+    models: Mapping[str, keras.Model], test: Split, params: EvaluateParams
+) -> Iterator[tuple[str, dict[str, Table]]]:
+    """Measure accuracy on moved, turned and noisy images: yield each kind of change with a table for each model."""
     few = Split(test.images[: params.robustness.images], test.labels[: params.robustness.images])
 
-    def classify(images: Floats) -> Labels:
-        return most_probable(predict(model, images))
+    def classifier(model: keras.Model) -> Callable[[Floats], Labels]:
+        return lambda images: most_probable(predict(model, images))
 
+    classifiers = {name: classifier(model) for name, model in models.items()}
     level, changes = params.confidence, params.robustness
-    return {
-        "position": position_curve(classify, few, pixels=changes.pixels, confidence=level),
-        "rotation": rotation_curve(classify, few, degrees=changes.degrees, confidence=level),
-        "noise": noise_curve(classify, few, deviations=changes.deviations, seed=changes.seed, confidence=level),
-    }
+    yield "position", position_curves(classifiers, few, pixels=changes.pixels, confidence=level)
+    yield "rotation", rotation_curves(classifiers, few, degrees=changes.degrees, confidence=level)
+    yield "noise", noise_curves(classifiers, few, deviations=changes.deviations, seed=changes.seed, confidence=level)
 
 
 def predictions(split: Split, probabilities: Floats) -> pd.DataFrame:

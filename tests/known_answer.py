@@ -29,7 +29,7 @@ from fashion_mnist.report.figures import robustness
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.pictures import mosaic
 from fashion_mnist.scores.metrics import score
-from fashion_mnist.scores.robustness import noise_curve, position_curve, rotation_curve
+from fashion_mnist.scores.robustness import noise_curves, position_curves, rotation_curves
 from fashion_mnist.training.objective import most_probable
 from pipeline.runtime.command import quiet_import
 from pipeline.runtime.files import file_digest
@@ -80,16 +80,17 @@ def after_training(model: keras.Model, split: Split) -> dict[str, str]:
     def classify(images: Floats) -> Labels:
         return most_probable(predict(model, images))
 
+    classifiers = {"dense": classify}
     scores = score(split.labels, predict(model, split.images), classes=10, confidence=0.95, bins=15)
     curves = {
-        "position": position_curve(classify, split, pixels=1, confidence=0.95),
-        "rotation": rotation_curve(classify, split, degrees=(20,), confidence=0.95),
-        "noise": noise_curve(classify, split, deviations=(0.3,), seed=3, confidence=0.95),
+        "position": position_curves(classifiers, split, pixels=1, confidence=0.95),
+        "rotation": rotation_curves(classifiers, split, degrees=(20,), confidence=0.95),
+        "noise": noise_curves(classifiers, split, deviations=(0.3,), seed=3, confidence=0.95),
     }
-    figure = robustness({"dense": curves["noise"]}, "deviation", Language("en"), label="noise", y="accuracy")
+    figure = robustness(curves["noise"], "deviation", Language("en"), label="noise", y="accuracy")
     return {
         "scores": digest(np.array(list(scores.values()))),
-        **{change: digest(*table.values()) for change, table in curves.items()},
+        **{change: digest(*tables["dense"].values()) for change, tables in curves.items()},
         "figure": hashlib.sha256(render_svg(figure)).hexdigest(),
     }
 

@@ -1,11 +1,11 @@
 """How much of its accuracy a classifier keeps when images are moved, turned or made noisy.
 
-Every function returns the columns of a table: the amount of change, then `accuracy` with its interval, `low` and
-`high`. Where an image is changed in several ways, the mean over them counts once for that image: the interval is that
-of the mean over images, by the normal approximation.
+Every function changes the images once for all classifiers and returns a table for each, by its name: columns of the
+amount of change, then `accuracy` with its interval, `low` and `high`. Where an image is changed in several ways, the
+mean over them counts once for that image: the interval is that of the mean over images, by the normal approximation.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,9 @@ from scipy.stats import norm, sem
 from fashion_mnist.data.split import Floats, Labels, Split
 from fashion_mnist.scores.metrics import Reals
 
-Classifier = Callable[[Floats], Labels]
+Classifiers = Mapping[str, Callable[[Floats], Labels]]
 Table = dict[str, Reals]
+Right = npt.NDArray[np.bool_]
 
 # Rows down and columns to the right, for each pixel of the distance.
 DIRECTIONS = {
@@ -48,59 +49,66 @@ def shift(images: Floats, *, down: int, right: int) -> Floats:
     return moved
 
 
-def position_curve(classify: Classifier, split: Split, *, pixels: int, confidence: float) -> Table:
+def position_curves(classifiers: Classifiers, split: Split, *, pixels: int, confidence: float) -> dict[str, Table]:
     """Measure accuracy when images move by 0 to `pixels`, in each of eight directions; diagonally, along both axes.
 
-    Besides the mean over directions, the table holds the accuracy in each.
+    Besides the mean over directions, a table holds the accuracy in each.
     """
-    still = _right(classify, split, split.images)
-    rows = [np.tile(still, (len(DIRECTIONS), 1))]
+    still = _right(classifiers, split, split.images)
+    rows = [np.stack([still] * len(DIRECTIONS))]
     for distance in range(1, pixels + 1):
         moves = (
             shift(split.images, down=down * distance, right=right * distance) for down, right in DIRECTIONS.values()
         )
-        rows.append(np.stack([_right(classify, split, images) for images in moves]))
-    by_direction = zip(DIRECTIONS, np.array(rows).mean(axis=2).T, strict=True)
-    return _curve("pixels", range(pixels + 1), rows, confidence) | dict(by_direction)
+        rows.append(np.stack([_right(classifiers, split, images) for images in moves]))
+    curves = _curves("pixels", range(pixels + 1), rows, classifiers, confidence)
+    by_direction = np.array(rows).mean(axis=3)
+    return {
+        name: curves[name] | dict(zip(DIRECTIONS, by_direction[:, :, number].T, strict=True))
+        for number, name in enumerate(classifiers)
+    }
 
 
-def rotation_curve(classify: Classifier, split: Split, *, degrees: Sequence[float], confidence: float) -> Table:
+def rotation_curves(
+    classifiers: Classifiers, split: Split, *, degrees: Sequence[float], confidence: float
+) -> dict[str, Table]:
     """Measure accuracy when images turn about their middle, each way; bilinear, and black where nothing was."""
-    rows = [np.tile(_right(classify, split, split.images), (2, 1))]
+    rows = [np.stack([_right(classifiers, split, split.images)] * 2)]
     for angle in degrees:
         turned = (rotate(split.images, turn, axes=(1, 2), reshape=False, order=1) for turn in (-angle, angle))
-        rows.append(np.stack([_right(classify, split, images) for images in turned]))
-    return _curve("degrees", (0, *degrees), rows, confidence)
+        rows.append(np.stack([_right(classifiers, split, images) for images in turned]))
+    return _curves("degrees", (0, *degrees), rows, classifiers, confidence)
 
 
-def noise_curve(
-    classify: Classifier, split: Split, *, deviations: Sequence[float], seed: int, confidence: float
-) -> Table:
+def noise_curves(
+    classifiers: Classifiers, split: Split, *, deviations: Sequence[float], seed: int, confidence: float
+) -> dict[str, Table]:
     """Measure accuracy when normal noise is added to every pixel, which stays in [0, 1].
 
     deviations: standard deviations, on the scale of the pixels. The noise is the same picture at each, only stronger.
     """
     noise = np.random.default_rng(seed).standard_normal(split.images.shape, np.float32)
     rows = [
-        _right(classify, split, np.clip(split.images + np.float32(deviation) * noise, 0, 1))[np.newaxis]
+        _right(classifiers, split, np.clip(split.images + np.float32(deviation) * noise, 0, 1))[np.newaxis]
         for deviation in (0, *deviations)
     ]
-    return _curve("deviation", (0, *deviations), rows, confidence)
+    return _curves("deviation", (0, *deviations), rows, classifiers, confidence)
 
 
-def _right(classify: Classifier, split: Split, images: Floats) -> npt.NDArray[np.bool_]:
-    right: npt.NDArray[np.bool_] = classify(images) == split.labels
-    return right
+def _right(classifiers: Classifiers, split: Split, images: Floats) -> Right:
+    """Return who is right about which image, shape (classifiers, n)."""
+    return np.stack([classify(images) == split.labels for classify in classifiers.values()])
 
 
-def _curve(name: str, amounts: Sequence[float], rows: Sequence[npt.NDArray[np.bool_]], confidence: float) -> Table:
-    """Tabulate mean and interval by amount; rows: for each amount, who was right, shape (ways of change, n)."""
+def _curves(
+    amount: str, amounts: Sequence[float], rows: Sequence[Right], classifiers: Classifiers, confidence: float
+) -> dict[str, Table]:
+    """Tabulate mean and interval by amount; rows: for each amount, who was right, shape (ways, classifiers, n)."""
     by_image = np.array([row.mean(axis=0) for row in rows])
-    mean, error = by_image.mean(axis=1), sem(by_image, axis=1)
+    mean, error = by_image.mean(axis=2), sem(by_image, axis=2)
     reach = float(norm.ppf((1 + confidence) / 2)) * error
+    columns = {"accuracy": mean, "low": np.clip(mean - reach, 0, 1), "high": np.clip(mean + reach, 0, 1)}
     return {
-        name: np.array(amounts, float),
-        "accuracy": mean,
-        "low": np.clip(mean - reach, 0, 1),
-        "high": np.clip(mean + reach, 0, 1),
+        name: {amount: np.array(amounts, float), **{key: values[:, number] for key, values in columns.items()}}
+        for number, name in enumerate(classifiers)
     }
