@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks import operations, training
 from benchmarks import pipeline as whole_pipeline
-from benchmarks import training
 from benchmarks.turns import Row, table_of
+from pipeline.runtime.parameters import read_params
 
-COMMANDS = ("__main__", "gate", "pipeline", "report", "study", "tracking", "training", "trainings")
+COMMANDS = ("__main__", "gate", "operations", "pipeline", "report", "study", "tracking", "training", "trainings")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -27,6 +28,7 @@ def test_help_says_what_is_measured(name: str, capsys: pytest.CaptureFixture[str
     [
         ("__main__", ["--only", "nonsense"], "nonsense"),
         ("gate", ["--nonsense"], "nonsense"),
+        ("operations", ["--contender", "jax"], "jax"),
         ("pipeline", ["--parts", "nonsense"], "nonsense"),
         ("pipeline", ["--rounds", "0"], "rounds"),
         ("report", [], "revision"),
@@ -88,3 +90,32 @@ def test_mean_of_the_seeds_is_held_against_ten_epochs(monkeypatch: pytest.Monkey
     rows, _ = whole_pipeline.fast(argparse.Namespace(rounds=1, rest=0))
     whole_pipeline.article.cache_clear()
     assert [row.measured for row in rows] == [pytest.approx(0.1), pytest.approx(0.92)]
+
+
+def test_each_operation_of_a_step_is_counted_once_and_the_rest_is_what_remains() -> None:
+    steps = operations.STEPS
+    events = [
+        ("while/cnn_1/convolution_1_1/Relu:_MklNativeFusedConv2D", 1.0 * steps),
+        ("gradient_tape/while/cnn_1/convolution_1_1/convolution/Conv2DBackpropFilter:_Mkl", 2.0 * steps),
+        ("gradient_tape/while/cnn_1/convolution_2_1/convolution/Conv2DBackpropFilter:_Mkl", 3.0 * steps),
+        ("gradient_tape/while/cnn_1/convolution_2_1/convolution/Conv2DBackpropInput:_Mkl", 4.0 * steps),
+        ("gradient_tape/while/cnn_1/pooling_1_1/MaxPool2d/MaxPoolGrad:_MklNativeMaxPoolGrad", 5.0 * steps),
+        ("while/cnn_1/pooling_1_1/MaxPool2d:_MklNativeMaxPool", 6.0 * steps),
+        ("while/GatherV2:GatherV2", 7.0 * steps),
+        ("train_steps", 30.0 * steps),
+    ]
+    found = operations.by_operation(events, library=0, whole=lambda name: name == "train_steps")
+    assert {name: value for name, value in found.items() if value} == {
+        "convolution 1, forward": 1,
+        "convolution 1, filter gradient": 2,
+        "convolution 2, both gradients": 7,
+        "pooling, gradients": 5,
+        "pooling": 6,
+        operations.REST: 9,
+    }
+
+
+def test_arithmetic_of_a_step_is_that_of_its_images() -> None:
+    params = read_params().train["cnn"]
+    counted = sum(operations.flops_per_step(params).values())
+    assert counted == training.BATCH * training.flops_per_image(params)

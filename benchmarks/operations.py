@@ -1,0 +1,159 @@
+"""Show what each operation of the convolutional network's training step takes, in TensorFlow and in PyTorch.
+
+By the profilers of both, in batches of 32 on the same number of threads. TensorFlow runs one operation after another
+here, as PyTorch does; in training, two may share the threads. The limit is what the fastest matrix product would take
+for the same arithmetic. The profilers take time themselves, so believe the shares before the sums. Run it in the folder
+of params.yaml after `make bench` has installed PyTorch.
+"""
+
+import argparse
+import json
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.training import BATCH, check_ready, flops_per_image, pytorch, read_scaled
+from benchmarks.turns import Result, start
+from fashion_mnist.data.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE, SIDE
+from fashion_mnist.data.split import Split
+from pipeline.runtime.command import run
+from pipeline.runtime.machine import cpu_model
+from pipeline.runtime.numerics import choose_instructions
+from pipeline.runtime.parameters import read_params
+
+STEPS = 250
+REST = "the rest"
+# What profilers record comes to lie between the tensors: without these, malloc returns a tensor's memory to the system
+# and fetches it again at every step, which it does not do in a training that nobody profiles.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(10**9), "MALLOC_TRIM_THRESHOLD_": str(2 * 10**9)}
+# The operations of a step: by TensorFlow's name of one, then by PyTorch's. The first that fits counts. PyTorch does not
+# name layers, but the two convolutions take turns, forward and, in the other order, backward.
+OPERATIONS = {
+    "convolution 1, forward": (r"convolution_1.*FusedConv2D", r"aten::mkldnn_convolution odd"),
+    "convolution 2, forward": (r"convolution_2.*FusedConv2D", r"aten::mkldnn_convolution even"),
+    "convolution 2, both gradients": (r"convolution_2.*Conv2DBackprop", r"aten::convolution_backward odd"),
+    "convolution 1, filter gradient": (
+        r"convolution_1.*Conv2DBackpropFilter",
+        r"aten::convolution_backward even",
+    ),
+    "pooling, gradients": (r"MaxPoolGrad", r"aten::max_pool2d_with_indices_backward "),
+    "pooling": (r"MaxPool", r"aten::max_pool2d_with_indices "),
+    "ReLU that is not fused, and its gradients": (r"ReluGrad", r"aten::(relu|threshold_backward) "),
+    "dense layers": (r"MatMul|BiasAddGrad", r"aten::(addmm|mm) "),
+    "Adam": (r"ResourceApplyAdam", r"aten::_fused_adam_ "),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Profile both in processes of their own, then print one table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--contender", choices=JOBS, help="profile one in this process; prints JSON")
+    options = parser.parse_args(argv)
+    params = read_params().train["cnn"].model_copy(update={"epochs": 1, "batch_size": BATCH})
+    if options.contender:
+        print(json.dumps(JOBS[options.contender](params)))
+        return
+    check_ready()
+    rates = start(["benchmarks.training", "--contender", "sgemm", "--model", "cnn"], label="matrix product in GFLOP/s")
+    found = {
+        job: start(["benchmarks.operations", "--contender", job], label=job, environment=KEEP_MEMORY)["ms"]
+        for job in JOBS
+    }
+    fastest = max(rates["tensorflow"], rates["pytorch"])
+    limits = {name: flops / fastest / 1e6 for name, flops in flops_per_step(params).items()}
+    table = pd.DataFrame({"TensorFlow": found["tensorflow"], "PyTorch": found["pytorch"], "limit": limits})
+    table = table.reindex([*OPERATIONS, REST])
+    table.loc["**the step**"] = table.sum()
+    print(f"{cpu_model()}, {os.cpu_count()} cores, {fastest:.0f} GFLOP/s; milliseconds a step\n")
+    print("| operation | TensorFlow | PyTorch | limit |\n| --- | ---: | ---: | ---: |")
+    for name, row in table.iterrows():
+        print(f"| {name} | " + " | ".join("–" if pd.isna(value) else f"{value:.2f}" for value in row) + " |")
+
+
+def tensorflow(params: Any) -> Result:
+    """Profile the steps of this pipeline's loop; the milliseconds of each operation in a step."""
+    choose_instructions(os.environ, params.instructions)
+    import tensorflow as tf
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    from fashion_mnist.networks import build
+    from fashion_mnist.training.determinism import configure_tensorflow
+    from fashion_mnist.training.loop import STEPS_PER_CALL, Progress, fit
+
+    configure_tensorflow(seed=params.seed, threads=params.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    model, train = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES)), read_scaled("train")
+    few = Split(*(part[: (STEPS_PER_CALL + STEPS) * BATCH] for part in train))
+    with tempfile.TemporaryDirectory() as folder:
+
+        def leave_out_compilation(progress: Progress) -> None:
+            if progress.step == STEPS_PER_CALL:
+                tf.profiler.experimental.start(folder)
+
+        fit(model, few, None, params, on_progress=leave_out_compilation)
+        tf.profiler.experimental.stop()
+        (file,) = Path(folder).rglob("*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(file.read_bytes())
+    events = [
+        (plane.event_metadata[event.metadata_id].name, event.duration_ps / 1e9)
+        for plane in space.planes
+        for line in plane.lines
+        for event in line.events
+    ]
+    return {"ms": by_operation(events, library=0, whole=lambda name: name == "train_steps")}
+
+
+def torch(params: Any) -> Result:
+    """Profile PyTorch's steps; the milliseconds of each operation in a step."""
+    choose_instructions(os.environ, "native")
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        seconds = pytorch(params, images=STEPS * BATCH)["seconds"][0]
+    events, seen = [], Counter[str]()
+    for event in sorted(profiled.events(), key=lambda event: event.time_range.start):
+        seen[event.name] += 1
+        events.append((f"{event.name} {'odd' if seen[event.name] % 2 else 'even'}", event.cpu_time_total / 1e3))
+        if seen["aten::_fused_adam_"] == STEPS:  # what follows scores the test images
+            break
+    return {"ms": by_operation([*events, ("", 1e3 * seconds)], library=1, whole=lambda name: not name)}
+
+
+def by_operation(
+    events: Iterable[tuple[str, float]], *, library: int, whole: Callable[[str], bool]
+) -> dict[str, float]:
+    """Add up the milliseconds of a step by operation; events: names and milliseconds over all steps."""
+    found = dict.fromkeys([*OPERATIONS, REST], 0.0)
+    for name, milliseconds in events:
+        if whole(name):
+            found[REST] += milliseconds / STEPS
+        elif named := next((key for key, names in OPERATIONS.items() if re.search(names[library], name)), None):
+            found[named] += milliseconds / STEPS
+            found[REST] -= milliseconds / STEPS
+    return {name: round(milliseconds, 3) for name, milliseconds in found.items()}
+
+
+def flops_per_step(params: Any) -> dict[str, int]:
+    """Count the floating-point operations of a step where they are matrix products or convolutions."""
+    (first, second), window = params.filters, params.kernel_size**2
+    convolution_1 = 2 * BATCH * SIDE**2 * window * first
+    convolution_2 = 2 * BATCH * SIDE**2 // 4 * window * first * second
+    return {
+        "convolution 1, forward": convolution_1,
+        "convolution 2, forward": convolution_2,
+        "convolution 2, both gradients": 2 * convolution_2,
+        "convolution 1, filter gradient": convolution_1,
+        "dense layers": BATCH * flops_per_image(params) - 2 * convolution_1 - 3 * convolution_2,
+    }
+
+
+JOBS: dict[str, Callable[[Any], Result]] = {"tensorflow": tensorflow, "pytorch": torch}
+
+if __name__ == "__main__":
+    run(main)
