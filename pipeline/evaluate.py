@@ -5,7 +5,7 @@ scoring them. What the report shows of images and networks is kept as small arra
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from fashion_mnist.data.dataset import restore_pixels
-from fashion_mnist.data.split import Floats, Labels, Split
+from fashion_mnist.data.split import Floats, Split
 from fashion_mnist.params import EvaluateParams
 from fashion_mnist.scores.metrics import score
-from fashion_mnist.scores.robustness import Table, noise_curves, position_curves, rotation_curves
+from fashion_mnist.scores.robustness import Classifier, Table, noise_curves, position_curves, rotation_curves
 from fashion_mnist.training.objective import accuracy_score, most_probable
 from pipeline.runtime.command import parse_arguments, quiet_import, run, say
 from pipeline.runtime.costs import Work
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
         say(f"{name}: test accuracy {scores['accuracy']:.4f}, validation {scores['validation_accuracy']:.4f}")
         inside |= {f"{name}/{layer}": values for layer, values in look_inside(model, test.images[example]).items()}
         misjudged |= most_probable(probabilities["test"]) != test.labels
-    for change, tables in change_images(models, test, params.evaluate):
+    for change, tables in change_images(models, test, params.evaluate).items():
         for name, table in tables.items():
             write_csv(pd.DataFrame(table), curve_of(change, name))
             say(f"{name}: accuracy {table['accuracy'][0]:.4f} to {table['accuracy'][-1]:.4f} as {change} changes")
@@ -98,18 +98,20 @@ def score_model(
 
 def change_images(
     models: Mapping[str, keras.Model], test: Split, params: EvaluateParams
-) -> Iterator[tuple[str, dict[str, Table]]]:
-    """Measure accuracy on moved, turned and noisy images: yield each kind of change with a table for each model."""
+) -> dict[str, dict[str, Table]]:
+    """Measure accuracy on moved, turned and noisy images; return a table by kind of change and model."""
     few = Split(test.images[: params.robustness.images], test.labels[: params.robustness.images])
 
-    def classifier(model: keras.Model) -> Callable[[Floats], Labels]:
+    def classifier(model: keras.Model) -> Classifier:
         return lambda images: most_probable(predict(model, images))
 
     classifiers = {name: classifier(model) for name, model in models.items()}
     level, changes = params.confidence, params.robustness
-    yield "position", position_curves(classifiers, few, pixels=changes.pixels, confidence=level)
-    yield "rotation", rotation_curves(classifiers, few, degrees=changes.degrees, confidence=level)
-    yield "noise", noise_curves(classifiers, few, deviations=changes.deviations, seed=changes.seed, confidence=level)
+    return {
+        "position": position_curves(classifiers, few, pixels=changes.pixels, confidence=level),
+        "rotation": rotation_curves(classifiers, few, degrees=changes.degrees, confidence=level),
+        "noise": noise_curves(classifiers, few, deviations=changes.deviations, seed=changes.seed, confidence=level),
+    }
 
 
 def predictions(split: Split, probabilities: Floats) -> pd.DataFrame:

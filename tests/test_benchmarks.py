@@ -1,7 +1,8 @@
-"""Benchmarks answer --help and wrong arguments; and they compute ratios as their targets mean them."""
+"""Benchmarks answer --help and wrong arguments; and they compute ratios and shares as they are meant."""
 
 import argparse
 import importlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from benchmarks import operations, training
 from benchmarks import pipeline as whole_pipeline
 from benchmarks.turns import Row, table_of
-from pipeline.runtime.parameters import read_params
 
 COMMANDS = ("__main__", "gate", "operations", "pipeline", "report", "study", "tracking", "training", "trainings")
 
@@ -92,30 +92,46 @@ def test_mean_of_the_seeds_is_held_against_ten_epochs(monkeypatch: pytest.Monkey
     assert [row.measured for row in rows] == [pytest.approx(0.1), pytest.approx(0.92)]
 
 
-def test_each_operation_of_a_step_is_counted_once_and_the_rest_is_what_remains() -> None:
-    steps = operations.STEPS
-    events = [
-        ("while/cnn_1/convolution_1_1/Relu:_MklNativeFusedConv2D", 1.0 * steps),
-        ("gradient_tape/while/cnn_1/convolution_1_1/convolution/Conv2DBackpropFilter:_Mkl", 2.0 * steps),
-        ("gradient_tape/while/cnn_1/convolution_2_1/convolution/Conv2DBackpropFilter:_Mkl", 3.0 * steps),
-        ("gradient_tape/while/cnn_1/convolution_2_1/convolution/Conv2DBackpropInput:_Mkl", 4.0 * steps),
-        ("gradient_tape/while/cnn_1/pooling_1_1/MaxPool2d/MaxPoolGrad:_MklNativeMaxPoolGrad", 5.0 * steps),
-        ("while/cnn_1/pooling_1_1/MaxPool2d:_MklNativeMaxPool", 6.0 * steps),
-        ("while/GatherV2:GatherV2", 7.0 * steps),
-        ("train_steps", 30.0 * steps),
-    ]
-    found = operations.by_operation(events, library=0, whole=lambda name: name == "train_steps")
-    assert {name: value for name, value in found.items() if value} == {
+EVENTS = {
+    "tensorflow": [
+        "while/cnn_1/convolution_1_1/Relu:_MklNativeFusedConv2D",
+        "gradient_tape/while/cnn_1/convolution_1_1/convolution/Conv2DBackpropFilter:_MklNativeConv2DBackpropFilter",
+        "gradient_tape/while/cnn_1/convolution_2_1/convolution/Conv2DBackpropInput:_MklNativeConv2DBackpropInput",
+        "gradient_tape/while/cnn_1/pooling_1_1/MaxPool2d/MaxPoolGrad:_MklNativeMaxPoolGrad",
+        "while/cnn_1/pooling_1_1/MaxPool2d:_MklNativeMaxPool",
+        "while/GatherV2:GatherV2",
+    ],
+    "pytorch": [
+        "aten::mkldnn_convolution odd",
+        "aten::convolution_backward even",
+        "aten::convolution_backward odd",
+        "aten::max_pool2d_with_indices_backward odd",
+        "aten::max_pool2d_with_indices even",
+        "aten::index_select odd",
+    ],
+}
+
+
+@pytest.mark.parametrize(("library", "names"), list(enumerate(EVENTS.values())), ids=EVENTS)
+def test_each_operation_of_a_step_is_counted_once_and_the_rest_is_what_remains(library: int, names: list[str]) -> None:
+    events = [(name, number * operations.STEPS) for number, name in enumerate(names, start=1)]
+    found = operations.by_operation(events, library=library, total=30 * operations.STEPS)
+    assert {name: milliseconds for name, milliseconds in found.items() if milliseconds} == {
         "convolution 1, forward": 1,
         "convolution 1, filter gradient": 2,
-        "convolution 2, both gradients": 7,
-        "pooling, gradients": 5,
-        "pooling": 6,
-        operations.REST: 9,
+        "convolution 2, both gradients": 3,
+        "pooling, gradients": 4,
+        "pooling": 5,
+        operations.REST: 15,
     }
 
 
-def test_arithmetic_of_a_step_is_that_of_its_images() -> None:
-    params = read_params().train["cnn"]
-    counted = sum(operations.flops_per_step(params).values())
-    assert counted == training.BATCH * training.flops_per_image(params)
+def test_arithmetic_of_a_step_is_that_of_its_layers() -> None:
+    network = SimpleNamespace(filters=(32, 64), kernel_size=3, units=128)
+    assert operations.flops_per_step(network) == {
+        "convolution 1, forward": 2 * 32 * 28 * 28 * 9 * 32,
+        "convolution 1, filter gradient": 2 * 32 * 28 * 28 * 9 * 32,
+        "convolution 2, forward": 2 * 32 * 14 * 14 * 9 * 32 * 64,
+        "convolution 2, both gradients": 2 * 2 * 32 * 14 * 14 * 9 * 32 * 64,
+        "dense layers": 3 * 2 * 32 * (7 * 7 * 64 * 128 + 128 * 10),
+    }

@@ -1,8 +1,9 @@
 """How much of its accuracy a classifier keeps when images are moved, turned or made noisy.
 
-Every function changes the images once for all classifiers and returns a table for each, by its name: columns of the
-amount of change, then `accuracy` with its interval, `low` and `high`. Where an image is changed in several ways, the
-mean over them counts once for that image: the interval is that of the mean over images, by the normal approximation.
+Each `*_curves` function changes the images once, asks every classifier, and returns a table for each, by name. The
+columns of a table are the amount of change, then `accuracy` with its interval, `low` and `high`. Where an image is
+changed in several ways, the mean over them counts once: the interval is that of the mean over images, by the normal
+approximation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +16,10 @@ from scipy.stats import norm, sem
 from fashion_mnist.data.split import Floats, Labels, Split
 from fashion_mnist.scores.metrics import Reals
 
-Classifiers = Mapping[str, Callable[[Floats], Labels]]
+Classifier = Callable[[Floats], Labels]
+Classifiers = Mapping[str, Classifier]
 Table = dict[str, Reals]
-Right = npt.NDArray[np.bool_]
+Correct = npt.NDArray[np.bool_]
 
 # Rows down and columns to the right, for each pixel of the distance.
 DIRECTIONS = {
@@ -54,15 +56,16 @@ def position_curves(classifiers: Classifiers, split: Split, *, pixels: int, conf
 
     Besides the mean over directions, a table holds the accuracy in each.
     """
-    still = _right(classifiers, split, split.images)
-    rows = [np.stack([still] * len(DIRECTIONS))]
+    still = _correct(classifiers, split, split.images)
+    rows = [[still] * len(DIRECTIONS)]
     for distance in range(1, pixels + 1):
         moves = (
             shift(split.images, down=down * distance, right=right * distance) for down, right in DIRECTIONS.values()
         )
-        rows.append(np.stack([_right(classifiers, split, images) for images in moves]))
-    curves = _curves("pixels", range(pixels + 1), rows, classifiers, confidence)
-    by_direction = np.array(rows).mean(axis=3)
+        rows.append([_correct(classifiers, split, images) for images in moves])
+    correct = np.array(rows)
+    curves = _curves("pixels", range(pixels + 1), correct, classifiers, confidence)
+    by_direction = correct.mean(axis=3)
     return {
         name: curves[name] | dict(zip(DIRECTIONS, by_direction[:, :, number].T, strict=True))
         for number, name in enumerate(classifiers)
@@ -73,11 +76,11 @@ def rotation_curves(
     classifiers: Classifiers, split: Split, *, degrees: Sequence[float], confidence: float
 ) -> dict[str, Table]:
     """Measure accuracy when images turn about their middle, each way; bilinear, and black where nothing was."""
-    rows = [np.stack([_right(classifiers, split, split.images)] * 2)]
+    rows = [[_correct(classifiers, split, split.images)] * 2]
     for angle in degrees:
         turned = (rotate(split.images, turn, axes=(1, 2), reshape=False, order=1) for turn in (-angle, angle))
-        rows.append(np.stack([_right(classifiers, split, images) for images in turned]))
-    return _curves("degrees", (0, *degrees), rows, classifiers, confidence)
+        rows.append([_correct(classifiers, split, images) for images in turned])
+    return _curves("degrees", (0, *degrees), np.array(rows), classifiers, confidence)
 
 
 def noise_curves(
@@ -89,22 +92,22 @@ def noise_curves(
     """
     noise = np.random.default_rng(seed).standard_normal(split.images.shape, np.float32)
     rows = [
-        _right(classifiers, split, np.clip(split.images + np.float32(deviation) * noise, 0, 1))[np.newaxis]
+        [_correct(classifiers, split, np.clip(split.images + np.float32(deviation) * noise, 0, 1))]
         for deviation in (0, *deviations)
     ]
-    return _curves("deviation", (0, *deviations), rows, classifiers, confidence)
+    return _curves("deviation", (0, *deviations), np.array(rows), classifiers, confidence)
 
 
-def _right(classifiers: Classifiers, split: Split, images: Floats) -> Right:
-    """Return who is right about which image, shape (classifiers, n)."""
+def _correct(classifiers: Classifiers, split: Split, images: Floats) -> Correct:
+    """Return which images each classifier gets right, shape (classifiers, n)."""
     return np.stack([classify(images) == split.labels for classify in classifiers.values()])
 
 
 def _curves(
-    amount: str, amounts: Sequence[float], rows: Sequence[Right], classifiers: Classifiers, confidence: float
+    amount: str, amounts: Sequence[float], correct: Correct, classifiers: Classifiers, confidence: float
 ) -> dict[str, Table]:
-    """Tabulate mean and interval by amount; rows: for each amount, who was right, shape (ways, classifiers, n)."""
-    by_image = np.array([row.mean(axis=0) for row in rows])
+    """Tabulate mean and interval by amount; correct: shape (amounts, ways of change, classifiers, n)."""
+    by_image = correct.mean(axis=1)
     mean, error = by_image.mean(axis=2), sem(by_image, axis=2)
     reach = float(norm.ppf((1 + confidence) / 2)) * error
     columns = {"accuracy": mean, "low": np.clip(mean - reach, 0, 1), "high": np.clip(mean + reach, 0, 1)}

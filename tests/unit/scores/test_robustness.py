@@ -1,13 +1,24 @@
 """Claims about changed images: how they move, and what that does to classifiers made by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from fashion_mnist.data.split import Floats, Labels, Split
-from fashion_mnist.scores.robustness import DIRECTIONS, noise_curves, position_curves, rotation_curves, shift
+from fashion_mnist.scores.robustness import (
+    DIRECTIONS,
+    Classifier,
+    Table,
+    noise_curves,
+    position_curves,
+    rotation_curves,
+    shift,
+)
+
+Curves = Callable[..., dict[str, Table]]
 
 # Bright and dark squares in the middle, six pixels from every edge; bright is class 1.
 LABELS = np.array([0, 1, 1, 0, 1, 0], np.uint8)
@@ -43,14 +54,14 @@ def test_every_direction_is_another_and_has_its_opposite() -> None:
 
 
 def test_classifier_that_averages_over_all_positions_is_flat() -> None:
-    table = position_curves({"alone": by_mean}, SPLIT, pixels=6, confidence=0.95)["alone"]
+    table = alone(position_curves, by_mean, pixels=6)
     assert table["pixels"].tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert table["accuracy"].tolist() == [1] * 7
     assert all(table[direction].tolist() == [1] * 7 for direction in DIRECTIONS)
 
 
 def test_classifier_that_looks_at_one_place_is_not() -> None:
-    table = position_curves({"alone": by_corner}, SPLIT, pixels=2, confidence=0.95)["alone"]
+    table = alone(position_curves, by_corner, pixels=2)
     # Moved up or left, the square still covers the corner; in the five other directions the corner is black.
     assert [table[direction][1] for direction in ("up", "left", "up_left")] == [1, 1, 1]
     assert [table[direction][1] for direction in ("down", "right", "down_right", "up_right", "down_left")] == [0.5] * 5
@@ -58,7 +69,7 @@ def test_classifier_that_looks_at_one_place_is_not() -> None:
 
 
 def test_interval_counts_each_image_once_however_often_it_moves() -> None:
-    table = position_curves({"alone": by_corner}, SPLIT, pixels=1, confidence=0.95)["alone"]
+    table = alone(position_curves, by_corner, pixels=1)
     # The three bright images are right in 3 of 8 directions, the dark ones in all.
     by_image = np.array([1, 3 / 8, 3 / 8, 1, 3 / 8, 1])
     error = by_image.std(ddof=1) / np.sqrt(6)
@@ -75,16 +86,14 @@ def test_rotation_turns_both_ways() -> None:
 
     images = np.zeros((6, 28, 28, 1), np.float32)
     images[:, 2, 13:15] = 1  # at the top, in the middle
-    table = rotation_curves({"alone": record}, Split(images, LABELS), degrees=[90], confidence=0.95)["alone"]
+    table = alone(rotation_curves, record, degrees=[90], split=Split(images, LABELS))
     assert table["degrees"].tolist() == [0, 90]
     brightest = [tuple(np.argwhere(turned[0, :, :, 0] > 0.99)[0].tolist()) for turned in seen[1:]]
     assert sorted(brightest) == [(13, 2), (13, 25)]
 
 
 def test_rotation_leaves_what_is_round() -> None:
-    assert rotation_curves({"alone": by_mean}, SPLIT, degrees=[5, 30], confidence=0.95)["alone"][
-        "accuracy"
-    ].tolist() == [1, 1, 1]
+    assert alone(rotation_curves, by_mean, degrees=[5, 30])["accuracy"].tolist() == [1, 1, 1]
 
 
 def test_noise_stays_within_the_range_of_pixels_and_grows() -> None:
@@ -94,7 +103,7 @@ def test_noise_stays_within_the_range_of_pixels_and_grows() -> None:
         seen.append(images)
         return by_mean(images)
 
-    table = noise_curves({"alone": record}, SPLIT, deviations=[0.1, 0.3], seed=1, confidence=0.95)["alone"]
+    table = alone(noise_curves, record, deviations=[0.1, 0.3], seed=1)
     assert table["deviation"].tolist() == [0, 0.1, 0.3]
     still, weak, strong = seen
     assert np.array_equal(still, SPLIT.images)
@@ -106,42 +115,48 @@ def test_noise_stays_within_the_range_of_pixels_and_grows() -> None:
 
 def test_same_seed_gives_the_same_noise_and_another_seed_other() -> None:
     def measured(seed: int) -> list[float]:
-        table = noise_curves({"alone": by_corner}, SPLIT, deviations=[0.3, 0.6, 0.9], seed=seed, confidence=0.95)[
-            "alone"
-        ]
+        table = alone(noise_curves, by_corner, deviations=[0.3, 0.6, 0.9], seed=seed)
         return table["accuracy"].tolist()
 
     assert measured(1) == measured(1)
     assert any(measured(seed) != measured(1) for seed in range(2, 9))
 
 
-def test_each_classifier_has_a_table_of_its_own() -> None:
-    both = {"mean": by_mean, "corner": by_corner}
-    measured = [
-        position_curves(both, SPLIT, pixels=1, confidence=0.95),
-        rotation_curves(both, SPLIT, degrees=[30], confidence=0.95),
-        noise_curves(both, SPLIT, deviations=[0.9], seed=1, confidence=0.95),
-    ]
-    alone = [
-        position_curves({"corner": by_corner}, SPLIT, pixels=1, confidence=0.95),
-        rotation_curves({"corner": by_corner}, SPLIT, degrees=[30], confidence=0.95),
-        noise_curves({"corner": by_corner}, SPLIT, deviations=[0.9], seed=1, confidence=0.95),
-    ]
-    for tables, expected in zip(measured, alone, strict=True):
-        assert list(tables) == ["mean", "corner"]
-        assert {key: values.tolist() for key, values in tables["corner"].items()} == {
-            key: values.tolist() for key, values in expected["corner"].items()
-        }
-    position, _, noise = measured
-    assert position["mean"]["accuracy"][1] != position["corner"]["accuracy"][1]
-    assert noise["mean"]["accuracy"][1] != noise["corner"]["accuracy"][1]
+CURVES = [
+    (position_curves, {"pixels": 1}),
+    (rotation_curves, {"degrees": [30]}),
+    (noise_curves, {"deviations": [0.9], "seed": 1}),
+]
 
 
-def test_images_are_changed_once_for_all_classifiers() -> None:
+@pytest.mark.parametrize(("curves", "options"), CURVES)
+def test_each_classifier_has_a_table_of_its_own(curves: Curves, options: dict[str, Any]) -> None:
+    tables = curves({"mean": by_mean, "corner": by_corner}, SPLIT, confidence=0.95, **options)
+    expected = {"mean": alone(curves, by_mean, **options), "corner": alone(curves, by_corner, **options)}
+    assert plain(tables) == plain(expected)
+    assert plain(tables)["mean"] != plain(tables)["corner"]
+
+
+@pytest.mark.parametrize(("curves", "options"), CURVES)
+def test_images_are_changed_once_for_all_classifiers(curves: Curves, options: dict[str, Any]) -> None:
     seen: dict[str, list[Floats]] = {"first": [], "second": []}
 
-    def recorder(name: str) -> Callable[[Floats], Labels]:
-        return lambda images: (seen[name].append(images), LABELS)[1]
+    def recorder(name: str) -> Classifier:
+        def record(images: Floats) -> Labels:
+            seen[name].append(images)
+            return LABELS
 
-    rotation_curves({name: recorder(name) for name in seen}, SPLIT, degrees=[30], confidence=0.95)
+        return record
+
+    curves({name: recorder(name) for name in seen}, SPLIT, confidence=0.95, **options)
+    assert len(seen["first"]) > 1
     assert all(first is second for first, second in zip(*seen.values(), strict=True))
+
+
+def alone(curves: Curves, classify: Classifier, *, split: Split = SPLIT, **options: Any) -> Table:
+    """Return the table of a single classifier."""
+    return curves({"alone": classify}, split, confidence=0.95, **options)["alone"]
+
+
+def plain(tables: Mapping[str, Table]) -> dict[str, dict[str, list[float]]]:
+    return {name: {key: values.tolist() for key, values in table.items()} for name, table in tables.items()}
