@@ -1,9 +1,10 @@
 """Show what each operation of the convolutional network's training step takes, in TensorFlow and in PyTorch.
 
-By the profilers of both, in batches of 32 on the same number of threads. TensorFlow runs one operation after another
-here, as PyTorch does; in training, two may share the threads. The limit is what the fastest matrix product would take
-for the same arithmetic. The profilers take time themselves, so believe the shares before the sums. Run it in the folder
-of params.yaml after `make bench` has installed PyTorch.
+Both libraries' profilers measure it, with batches of 32 and the same number of threads. TensorFlow is limited to AVX2,
+as this pipeline's trainings are; PyTorch uses all that the CPU has. TensorFlow runs one operation at a time here; in
+training, two may run at once. The limit is the time that the faster library's matrix product would need for the same
+arithmetic. Profiling adds time, so trust the shares more than the sums. Run it in the folder of params.yaml after
+`make bench` has installed PyTorch.
 """
 
 import argparse
@@ -29,23 +30,23 @@ from pipeline.runtime.parameters import read_params
 
 STEPS = 250
 REST = "the rest"
-# What profilers record comes to lie between the tensors: without these, malloc returns a tensor's memory to the system
-# and fetches it again at every step, which it does not do in a training that nobody profiles.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(10**9), "MALLOC_TRIM_THRESHOLD_": str(2 * 10**9)}
 # The operations of a step: by TensorFlow's name of one, then by PyTorch's. The first that fits counts. PyTorch does not
 # name layers, but the two convolutions take turns, forward and, in the other order, backward.
 OPERATIONS = {
     "convolution 1, forward": (r"convolution_1.*FusedConv2D", r"aten::mkldnn_convolution odd"),
     "convolution 2, forward": (r"convolution_2.*FusedConv2D", r"aten::mkldnn_convolution even"),
-    "convolution 2, both gradients": (r"convolution_2.*Conv2DBackprop", r"aten::convolution_backward odd"),
+    "convolution 2, both gradients": (
+        r"convolution_2.*(Conv2DBackprop|BiasAddGrad)",
+        r"aten::convolution_backward odd",
+    ),
     "convolution 1, filter gradient": (
-        r"convolution_1.*Conv2DBackpropFilter",
+        r"convolution_1.*(Conv2DBackpropFilter|BiasAddGrad)",
         r"aten::convolution_backward even",
     ),
     "pooling, gradients": (r"MaxPoolGrad", r"aten::max_pool2d_with_indices_backward "),
     "pooling": (r"MaxPool", r"aten::max_pool2d_with_indices "),
     "ReLU that is not fused, and its gradients": (r"ReluGrad", r"aten::(relu|threshold_backward) "),
-    "dense layers": (r"MatMul|BiasAddGrad", r"aten::(addmm|mm) "),
+    "dense layers": (r"MatMul", r"aten::(addmm|mm) "),
     "Adam": (r"ResourceApplyAdam", r"aten::_fused_adam_ "),
 }
 
@@ -55,16 +56,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contender", choices=JOBS, help="profile one in this process; prints JSON")
     options = parser.parse_args(argv)
-    params = read_params().train["cnn"].model_copy(update={"epochs": 1, "batch_size": BATCH})
+    fixed = {"epochs": 1, "batch_size": BATCH, "precision": "float32", "instructions": "avx2"}
+    params = read_params().train["cnn"].model_copy(update=fixed)
     if options.contender:
         print(json.dumps(JOBS[options.contender](params)))
         return
     check_ready()
     rates = start(["benchmarks.training", "--contender", "sgemm", "--model", "cnn"], label="matrix product in GFLOP/s")
-    found = {
-        job: start(["benchmarks.operations", "--contender", job], label=job, environment=KEEP_MEMORY)["ms"]
-        for job in JOBS
-    }
+    found = {job: start(["benchmarks.operations", "--contender", job], label=job)["ms"] for job in JOBS}
     fastest = max(rates["tensorflow"], rates["pytorch"])
     limits = {name: flops / fastest / 1e6 for name, flops in flops_per_step(params).items()}
     table = pd.DataFrame({"TensorFlow": found["tensorflow"], "PyTorch": found["pytorch"], "limit": limits})
@@ -76,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"| {name} | " + " | ".join("–" if pd.isna(value) else f"{value:.2f}" for value in row) + " |")
 
 
-def tensorflow(params: Any) -> Result:
+def profile_tensorflow(params: Any) -> Result:
     """Profile the steps of this pipeline's loop; the milliseconds of each operation in a step."""
     choose_instructions(os.environ, params.instructions)
     import tensorflow as tf
@@ -106,37 +105,35 @@ def tensorflow(params: Any) -> Result:
         for line in plane.lines
         for event in line.events
     ]
-    return {"ms": by_operation(events, library=0, whole=lambda name: name == "train_steps")}
+    total = sum(milliseconds for name, milliseconds in events if name == "train_steps")
+    return {"ms": by_operation(events, library=0, total=total)}
 
 
-def torch(params: Any) -> Result:
+def profile_pytorch(params: Any) -> Result:
     """Profile PyTorch's steps; the milliseconds of each operation in a step."""
     choose_instructions(os.environ, "native")
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        seconds = pytorch(params, images=STEPS * BATCH)["seconds"][0]
+        _, seconds = pytorch(params.model_copy(update={"epochs": 2}), epoch_size=STEPS * BATCH)["seconds"]
     events, seen = [], Counter[str]()
     for event in sorted(profiled.events(), key=lambda event: event.time_range.start):
+        warm = STEPS <= seen["aten::_fused_adam_"] < 2 * STEPS  # the first epoch warms up; the test follows the second
         seen[event.name] += 1
-        events.append((f"{event.name} {'odd' if seen[event.name] % 2 else 'even'}", event.cpu_time_total / 1e3))
-        if seen["aten::_fused_adam_"] == STEPS:  # what follows scores the test images
-            break
-    return {"ms": by_operation([*events, ("", 1e3 * seconds)], library=1, whole=lambda name: not name)}
+        if warm:
+            events.append((f"{event.name} {'odd' if seen[event.name] % 2 else 'even'}", event.cpu_time_total / 1e3))
+    return {"ms": by_operation(events, library=1, total=1e3 * seconds)}
 
 
-def by_operation(
-    events: Iterable[tuple[str, float]], *, library: int, whole: Callable[[str], bool]
-) -> dict[str, float]:
-    """Add up the milliseconds of a step by operation; events: names and milliseconds over all steps."""
-    found = dict.fromkeys([*OPERATIONS, REST], 0.0)
+def by_operation(events: Iterable[tuple[str, float]], *, library: int, total: float) -> dict[str, float]:
+    """Return the milliseconds of each operation in a step; events: names and milliseconds, total: over all steps."""
+    found = dict.fromkeys(OPERATIONS, 0.0)
     for name, milliseconds in events:
-        if whole(name):
-            found[REST] += milliseconds / STEPS
-        elif named := next((key for key, names in OPERATIONS.items() if re.search(names[library], name)), None):
-            found[named] += milliseconds / STEPS
-            found[REST] -= milliseconds / STEPS
-    return {name: round(milliseconds, 3) for name, milliseconds in found.items()}
+        operation = next((key for key, patterns in OPERATIONS.items() if re.search(patterns[library], name)), None)
+        if operation:
+            found[operation] += milliseconds / STEPS
+    found[REST] = total / STEPS - sum(found.values())
+    return {operation: round(milliseconds, 3) for operation, milliseconds in found.items()}
 
 
 def flops_per_step(params: Any) -> dict[str, int]:
@@ -153,7 +150,7 @@ def flops_per_step(params: Any) -> dict[str, int]:
     }
 
 
-JOBS: dict[str, Callable[[Any], Result]] = {"tensorflow": tensorflow, "pytorch": torch}
+JOBS: dict[str, Callable[[Any], Result]] = {"tensorflow": profile_tensorflow, "pytorch": profile_pytorch}
 
 if __name__ == "__main__":
     run(main)

@@ -161,8 +161,8 @@ def native(params: TrainingParams) -> Result:
     return pipeline(params.model_copy(update={"instructions": "native"}))
 
 
-def pytorch(params: Any, *, images: int = IMAGES) -> Result:
-    """Train the same network in plain PyTorch, with what its users know to be fast; images: of an epoch."""
+def pytorch(params: Any, *, epoch_size: int = IMAGES) -> Result:
+    """Train the same network in plain PyTorch, with what its users know to be fast; epoch_size: in images."""
     choose_instructions(os.environ, "native")
     gc.set_threshold(*COLLECTOR)
     import torch
@@ -182,14 +182,14 @@ def pytorch(params: Any, *, images: int = IMAGES) -> Result:
     optimizer, loss_of = torch.optim.Adam(network.parameters(), params.learning_rate, fused=True), nn.CrossEntropyLoss()
     train = read_scaled("train")
     # One channel: images of shape (n, 1, 28, 28) and (n, 28, 28, 1) are the same in memory.
-    pixels, labels = torch.from_numpy(train.images).permute(0, 3, 1, 2), torch.tensor(train.labels, dtype=torch.long)
+    images, labels = torch.from_numpy(train.images).permute(0, 3, 1, 2), torch.tensor(train.labels, dtype=torch.long)
     marks = [time.perf_counter()]
     for _ in range(params.epochs):
         total_loss, right = torch.tensor(0.0), torch.tensor(0)
-        for batch in torch.randperm(images).split(BATCH):
+        for batch in torch.randperm(epoch_size).split(BATCH):
             batch_labels = labels.index_select(0, batch)
             optimizer.zero_grad()
-            scores = network(pixels.index_select(0, batch))
+            scores = network(images.index_select(0, batch))
             loss = loss_of(scores, batch_labels)
             loss.backward()
             optimizer.step()
