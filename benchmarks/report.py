@@ -42,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for folder in folders.values():
             for name in ("data", "models"):
                 (folder / name).symlink_to(PROJECT / name)
-            (folder / "reports").mkdir()
-            shutil.copy(PROJECT / "reports/data.json", folder / "reports")
+            shutil.copytree(PROJECT / "reports", folder / "reports")
         for _ in range(ROUNDS):
             for (place, stage), taken in seconds.items():
                 taken.append(run(stage, folders[place]))
