@@ -78,7 +78,7 @@ confirm: $(VENV)/run ## after an edit that changes no result: train a sample of 
 	python -m pipeline.tools.confirm
 	dvc repro study/dvc.yaml
 
-bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow: half an hour, then a table with targets
+bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow: up to an hour, then a table with targets
 	python -m benchmarks
 
 data/raw:

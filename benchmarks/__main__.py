@@ -1,7 +1,7 @@
 """Run the benchmarks of speed one after the other, then print one table of every target: `python -m benchmarks`.
 
 Each is a command of its own: `python -m benchmarks.NAME --help`. Run it in the folder of params.yaml after
-`make repro`, on a machine that does nothing else; it takes about half an hour. Exit code 1: a target is missed.
+`make repro`, on a machine that does nothing else; it takes half an hour to an hour. Exit code 1: a target is missed.
 """
 
 import argparse
