@@ -3,11 +3,22 @@
 import atexit
 import gc
 import os
+import sys
+from pathlib import Path
 
 from pipeline.runtime.numerics import fix_numerics
 
 # Every process of the pipeline begins here, before anything imports NumPy or TensorFlow.
 fix_numerics(os.environ)
+
+# The library beside this folder, wherever the environment's editable install points: a queued experiment, a worktree
+# and a second clone share one environment, and each must run its own code.
+CHECKOUT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(CHECKOUT / "src"))
+import fashion_mnist  # noqa: E402
+
+if Path(fashion_mnist.__file__).resolve().parents[2] != CHECKOUT:
+    raise ImportError(f"fashion_mnist is {fashion_mnist.__file__}; expected {CHECKOUT / 'src'}: import pipeline first")
 
 # TensorFlow and MLflow make millions of objects at import, all of which stay. By default, a quarter of that time goes
 # into looking for garbage among them.

@@ -5,10 +5,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NoReturn
 
 from tqdm import tqdm
 
+import pipeline
 from fashion_mnist.errors import ArtifactError, PipelineError
 from pipeline.runtime.costs import Work, record_cost
 from pipeline.runtime.lock import read_outputs
@@ -24,6 +26,7 @@ def run(main: Callable[[], Work | None]) -> NoReturn:
     If main returns its Work, the cost is recorded.
     """
     try:
+        refuse_another_checkout()
         work = main()
         if work is not None:
             keep_cost(work)
@@ -33,6 +36,16 @@ def run(main: Callable[[], Work | None]) -> NoReturn:
         print("interrupted; no file is half-written. Run again to continue", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
     sys.exit(0)
+
+
+def refuse_another_checkout() -> None:
+    """Raise PipelineError if the current folder holds code of its own: dvc.lock there would record what did not run."""
+    here = Path(pipeline.__name__, "__init__.py")
+    if here.is_file() and not here.samefile(pipeline.__file__):
+        raise PipelineError(
+            f"the code of {pipeline.CHECKOUT} runs in {Path.cwd()}, which holds code of its own; expected that to run. "
+            "Unset PYTHONPATH and PYTHONSAFEPATH"
+        )
 
 
 def former_outputs() -> str:

@@ -18,7 +18,7 @@ from mlflow.types import Schema, TensorSpec
 
 from fashion_mnist.data.description import DataSet
 from pipeline.store.connection import Store, TrackingError
-from pipeline.store.serving import ADDED, digest_folder, refuse_changed
+from pipeline.store.serving import ADDED, digest_folder, library_from, refuse_changed
 
 SERVED_CODE = Path(__file__).with_name("serving.py")
 # The tag of a logged model with the digests of its files; it is in the store's database, not beside the files.
@@ -103,7 +103,8 @@ def load_registered(store: Store, model_uri: str) -> Iterator[Registered]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             folder = copy_registered(store, model_uri, str(version.source), Path(scratch))
-            model = mlflow.pyfunc.load_model(str(folder))
+            with library_from(folder / CODE):
+                model = mlflow.pyfunc.load_model(str(folder))
             yield Registered(model.model_config, model.predict)
         except MlflowException as error:
             raise TrackingError(f"{model_uri}: {' '.join(str(error).split())}") from error

@@ -10,8 +10,10 @@ import json
 import logging
 import math
 import os
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import scoring_server
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+LIBRARY = "fashion_mnist"
 # What Python and MLflow add to a model that is loaded.
 ADDED = {"__pycache__", "registered_model_meta"}
 # Of a request: some 400 garments. docs/serving.md sets the same limit in front of it.
@@ -51,16 +54,25 @@ class ImageClassifier(PythonModel):
         archive = path.read_bytes()
         refuse_changed(path.name, hashlib.sha256(archive).hexdigest(), context.model_config["sha256"])
         # Before anything is imported from it.
-        refuse_changed("code", digest_folder(path.parents[1] / "code"), context.model_config["code"])
+        code = path.parents[1] / "code"
+        refuse_changed("code", digest_folder(code), context.model_config["code"])
         os.environ["KERAS_BACKEND"] = "tensorflow"
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
-        from fashion_mnist.training.archive import from_archive
+        with library_from(code):
+            from fashion_mnist.data.dataset import scale_pixels
+            from fashion_mnist.errors import PipelineError
+            from fashion_mnist.training.archive import from_archive
+            from fashion_mnist.training.inference import predict
 
+            try:
+                self.network = from_archive(archive, name=path.name)
+            except PipelineError as error:  # the copy's: nobody else knows that class
+                raise MlflowException(str(error)) from error
+        self.scale_pixels, self.predict_scaled = scale_pixels, predict
         self.classes = np.array(context.model_config["classes"])
         self.shape = tuple(context.model_config["shape"])
         json_parsing.convert_data_type = convert_pixels
         scoring_server.invocations = answer
-        self.network = from_archive(archive, name=path.name)
         self.alone = threading.Lock()
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
@@ -68,9 +80,6 @@ class ImageClassifier(PythonModel):
 
         model_input: uint8, shape (n, height, width, channels). Raises MlflowException, which a server turns into a 400.
         """
-        from fashion_mnist.data.dataset import scale_pixels
-        from fashion_mnist.training.inference import predict
-
         if model_input.dtype != np.uint8 or model_input.shape[1:] != self.shape or not len(model_input):
             raise MlflowException(
                 f"images are {model_input.dtype} of shape {model_input.shape}; {expected(self.shape)}",
@@ -78,8 +87,31 @@ class ImageClassifier(PythonModel):
             )
         # A server asks from several threads, and Keras promises nothing of that.
         with self.alone:
-            probabilities = predict(self.network, scale_pixels(model_input))
+            probabilities = self.predict_scaled(self.network, self.scale_pixels(model_input))
         return {"probabilities": probabilities, "names": self.classes[probabilities.argmax(axis=1)]}
+
+
+@contextmanager
+def library_from(folder: Path) -> Iterator[None]:
+    """Import the library from this folder alone until the block ends, then let the process have its own again.
+
+    A process may hold several copies: that of its checkout, and one for each registered model. What was imported in the
+    block goes on with its own copy.
+    """
+    own = take_library()
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        take_library()
+        sys.modules.update(own)
+
+
+def take_library() -> dict[str, Any]:
+    """Take the library's modules out of those that are imported, and return them by name."""
+    names = [name for name in sys.modules if name.partition(".")[0] == LIBRARY]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 def digest_folder(folder: Path) -> str:

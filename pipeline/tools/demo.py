@@ -67,10 +67,9 @@ def change_params(path: Path, changes: Mapping[str, Any]) -> None:
 
 
 def run_dvc(*arguments: str, workspace: Path, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run DVC of this environment in a workspace, on the workspace's own code."""
+    """Run DVC of this environment in a workspace."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(workspace.resolve() / "src"),
         "DVC_SITE_CACHE_DIR": str(workspace.resolve() / ".dvc" / "site-cache"),
     }
     command = [sys.executable, "-m", "dvc", *arguments]

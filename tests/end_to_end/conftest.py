@@ -147,7 +147,7 @@ def stages_in(output: str) -> list[str]:
 
 def run_module(module: str, *arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a module of the pipeline in a workspace, in a fork (tests/processes.py)."""
-    environment = with_forks(environment_of(folder)) | environment
+    environment = with_forks(environment_of()) | environment
     return run_python("-m", f"pipeline.{module}", *arguments, folder=folder, environment=environment)
 
 
@@ -157,13 +157,13 @@ def run_real_module(module: str, *arguments: str, folder: Path, **more: str) -> 
     Such as what an import writes to stderr, or what Python reads from the environment when it starts.
     """
     command = [sys.executable, "-m", f"pipeline.{module}", *arguments]
-    environment = environment_of(folder) | more
+    environment = environment_of() | more
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def run_script(script: str, *arguments: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run Python code in a workspace, in a fork (tests/processes.py)."""
-    environment = with_forks(environment_of(folder)) | environment
+    environment = with_forks(environment_of()) | environment
     return run_python("-c", script, *arguments, folder=folder, environment=environment)
 
 
@@ -178,18 +178,18 @@ def with_forks(environment: dict[str, str]) -> dict[str, str]:
     return environment | {"PATH": f"{folder_of_python()}{os.pathsep}{environment['PATH']}"}
 
 
-def environment_of(folder: Path) -> dict[str, str]:
+def environment_of() -> dict[str, str]:
     """Return the environment of a user who works in a workspace."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
     # A server's runners of background jobs are nine more processes, and nobody here gives them any.
     server = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    return kept | server | {"PATH": path, "PYTHONPATH": str(folder / "src")}
+    return kept | server | {"PATH": path}
 
 
 def environment_of_dvc(folder: Path) -> dict[str, str]:
     """Return the environment of a user who calls DVC in a workspace; its lock lies in the workspace."""
-    return environment_of(folder) | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/site-cache")}
+    return environment_of() | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/site-cache")}
 
 
 def free_port() -> int:

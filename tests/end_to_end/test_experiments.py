@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,20 @@ def test_plots_draw_two_revisions_with_templates_of_dvc(repository: Path) -> Non
         (plot,) = [drawn for drawn in plots[path] if drawn["type"] == "vega"]
         assert sorted(plot["revisions"]) == ["HEAD", "workspace"], path
     assert "1.500000" in json.dumps(plots["reports/position/cnn.csv"])
+
+
+def test_queued_experiment_runs_the_code_that_it_was_queued_with(repository: Path) -> None:
+    """DVC runs it in a copy of the folder, which shares the environment, and so the editable install, with this one."""
+    network, archive = repository / "src/fashion_mnist/networks/dense.py", repository / "models/dense/model.keras"
+    before, relu = network.read_text(), archive.read_bytes()
+    network.write_text(before.replace('"relu"', '"tanh"'))
+    dvc(repository, "exp", "run", "--queue", "--name", "tanh")
+    network.write_text(before)
+    assert "train@dense" in stages_in(dvc(repository, "exp", "run", "--run-all"))
+    assert archive.read_bytes() == relu
+    dvc(repository, "exp", "apply", "tanh")
+    with zipfile.ZipFile(archive) as trained:
+        assert b'"tanh"' in trained.read("config.json")
+    recorded, tanh = (repository / "dvc.lock").read_text(), archive.read_bytes()
+    dvc(repository, "repro", "--force", "--single-item", "train@dense")
+    assert (archive.read_bytes(), (repository / "dvc.lock").read_text()) == (tanh, recorded)

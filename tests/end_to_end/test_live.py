@@ -15,7 +15,7 @@ from tests.processes import Process
 
 
 def start_training(folder: Path, model: str = "dense", **environment: str) -> Process:
-    changed = environment_of(folder) | {"DVC_STAGE": f"train@{model}"} | environment
+    changed = environment_of() | {"DVC_STAGE": f"train@{model}"} | environment
     return Process(["-m", "pipeline.train", model], folder=folder, environment=changed)
 
 

@@ -86,7 +86,7 @@ def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     # This PostgreSQL lets everyone in who asks from here; the password is there to be looked for.
     secret = database.replace("mlflow@", f"mlflow:{passwords[DATABASE]}@")
     (folder / CONFIG).write_text(SETTINGS.format(database=secret))
-    environment = environment_of(folder) | {
+    environment = environment_of() | {
         "MLFLOW_BACKEND_STORE_URI": secret,
         "MLFLOW_AUTH_CONFIG_PATH": str(folder / CONFIG),
         "MLFLOW_AUTH_ADMIN_PASSWORD": passwords[ADMIN],

@@ -117,7 +117,7 @@ def serve(folder: Path, example: Example) -> tuple[Any, requests.Response]:
     address = f"http://127.0.0.1:{port}"
     mlflow = str(Path(sys.executable).with_name("mlflow"))
     command = [mlflow, "models", "serve", "-m", f"models:/{example.name}@champion", "--env-manager", "local"]
-    environment = environment_of(folder) | {"MLFLOW_TRACKING_URI": "sqlite:///tracking/mlflow.db"}
+    environment = environment_of() | {"MLFLOW_TRACKING_URI": "sqlite:///tracking/mlflow.db"}
     with running(
         [*command, "--port", str(port), "--workers", "1"],
         folder=folder,

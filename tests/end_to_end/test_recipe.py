@@ -60,7 +60,7 @@ def test_tests_that_know_of_models_pass_with_it(followed: tuple[Path, str]) -> N
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *MODEL_TESTS],
         cwd=folder,
-        env=environment_of(folder),
+        env=environment_of(),
         capture_output=True,
         text=True,
         check=False,

@@ -57,7 +57,7 @@ def name_remote(folder: Path, server: Server) -> None:
 
 def dvc_of(server: Server, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the DVC that speaks to a server; whether it succeeds or not, it prints no secret."""
-    environment = environment_of(folder) | server.environment | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/site-cache")}
+    environment = environment_of() | server.environment | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/site-cache")}
     command = [server.python, "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert not server.secret or server.secret not in done.stdout + done.stderr

@@ -90,7 +90,7 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
 ) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    environment = environment_of(clone)
+    environment = environment_of()
     command = serve(database, port)
 
     # The server dies as soon as the first model's run is complete.

@@ -1,5 +1,6 @@
 """The champion behind a real server and a real HTTP client, and the same model over files."""
 
+import json
 import re
 import shutil
 import socket
@@ -22,7 +23,7 @@ from pipeline.runtime.formats import parse_csv
 from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import MlflowClient, TrackingError, open_store
 from pipeline.store.logged_model import load_registered
-from pipeline.store.serving import MOST_BYTES
+from pipeline.store.serving import MOST_BYTES, digest_folder
 from tests.end_to_end.conftest import (
     copy_workspace,
     environment_of,
@@ -62,7 +63,7 @@ def server(tracked: Path) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/fashion-mnist@champion"]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    environment = environment_of(tracked) | {"MLFLOW_TRACKING_URI": f"sqlite:///{tracked / 'tracking/mlflow.db'}"}
+    environment = environment_of() | {"MLFLOW_TRACKING_URI": f"sqlite:///{tracked / 'tracking/mlflow.db'}"}
     address = f"http://127.0.0.1:{port}"
     with running(command, folder=tracked.parent, ready=f"{address}/ping", environment=environment):
         yield address
@@ -310,3 +311,32 @@ def test_served_model_with_changed_code_does_not_load(registered: Path, tmp_path
     assert done.returncode == 1
     assert "code: sha256 is " in done.stderr
     assert not (tmp_path / "ran").exists(), "the stranger's code ran"
+
+
+def test_each_registered_model_runs_its_own_copy_of_the_library(registered: Path, tmp_path: Path) -> None:
+    """Two of them in one process, beside the library of a checkout: here that of the project."""
+    copies = [tmp_path / name for name in ("first", "second")]
+    model = next((registered / "tracking/artifacts/models").glob("*/artifacts"))
+    for copy, factor in zip(copies, (1, 255), strict=True):
+        shutil.copytree(model, copy)
+        scaling = copy / "code/fashion_mnist/data/dataset.py"
+        scaling.write_text(scaling.read_text().replace("np.float32(255)", f"np.float32({factor})"))
+        config = (copy / "MLmodel").read_text()
+        (copy / "MLmodel").write_text(config.replace(digest_folder(model / "code"), digest_folder(copy / "code")))
+    script = """if True:
+        import json, sys
+        import mlflow, numpy as np
+        import pipeline
+        from fashion_mnist.data import dataset
+        images = np.random.default_rng(1).integers(0, 256, (3, 28, 28, 1), np.uint8)
+        models = [mlflow.pyfunc.load_model(path) for path in sys.argv[1:]]
+        print(json.dumps([model.predict(images)["probabilities"].tolist() for model in models]))
+        print(dataset.__file__, __import__("fashion_mnist.data.images").data.images.__file__)
+    """
+    done = run_script(script, *map(str, copies), folder=registered)
+    assert done.returncode == 0, done.stderr
+    said, files = done.stdout.splitlines()
+    first, second = json.loads(said)
+    assert np.array(first).shape == np.array(second).shape == (3, 10)
+    assert not np.allclose(first, second)
+    assert files.split() == [str(registered / f"src/fashion_mnist/data/{name}.py") for name in ("dataset", "images")]

@@ -114,7 +114,7 @@ def started(folder: Path, *command: str, **environment: str) -> Iterator["subpro
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=folder,
-            env=environment_of(folder) | environment,
+            env=environment_of() | environment,
             stdout=log,
             stderr=subprocess.PIPE if command[0].startswith("pipeline") else log,
             text=True,

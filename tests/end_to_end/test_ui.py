@@ -43,7 +43,7 @@ def pages(workspace: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", "sqlite:///tracking/mlflow.db"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    with running(command, folder=workspace, ready=f"{address}/health", environment=environment_of(workspace)):
+    with running(command, folder=workspace, ready=f"{address}/health", environment=environment_of()):
         yield address
 
 

@@ -50,23 +50,24 @@ class Case(NamedTuple):
         if self.forked:
             return run_forked(lambda: run_stage(self.module, self.argv), clone, log=log, options=options)
         command = [sys.executable, "-m", f"pipeline.{self.module}", *self.argv]
-        return run_command(command, clone, environment_of(clone), log=log, options=options)
+        return run_command(command, clone, environment_of(), log=log, options=options)
 
 
 def dvc_environment(clone: Path) -> dict[str, str]:
     """Return the environment that DVC runs in."""
-    return environment_of(clone) | {"DVC_SITE_CACHE_DIR": str(clone / ".dvc/site-cache")}
+    return environment_of() | {"DVC_SITE_CACHE_DIR": str(clone / ".dvc/site-cache")}
 
 
 def run_stage(module: str, argv: Sequence[str], **environment: str) -> None:
     """Run a stage as its command does, with variables in its environment."""
-    from pipeline.runtime.command import run
+    from pipeline.runtime import command
 
     sys.argv = [module, *argv]
     for name in [name for name in os.environ if name.startswith(("DVC_", "MLFLOW_TRACKING"))]:
         del os.environ[name]
     os.environ |= environment
-    run(importlib.import_module(f"pipeline.{module}").main)
+    command.refuse_another_checkout = lambda: None  # a fork has the project's modules; the workspace holds the same
+    command.run(importlib.import_module(f"pipeline.{module}").main)
 
 
 def preload(case: Case, clone: Path) -> None:

@@ -129,7 +129,7 @@ def page_open_while_tracking(folder: Path, number: int) -> tuple[list[Ended], li
         [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
         clone,
         "pages",
-        **environment_of(clone),
+        **environment_of(),
     )
     try:
         await_answer(address, pages)
