@@ -31,6 +31,7 @@ from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
 from pipeline.runtime.files import read_bytes, reading, write_bytes
 from pipeline.runtime.image_folder import list_images
+from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import RAW
 
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     """Bring the data set, downloaded, drawn or copied, to data/raw."""
     parse_arguments(argv, description=__doc__)
     params = read_params().download
+    check_packages()
     if params.dataset == "folder":
         return copy_folder(Path(params.folder).expanduser())
     files = draw(params) if params.dataset == "synthetic" else fetch(os.environ.get(MIRROR, ""))

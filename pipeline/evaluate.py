@@ -25,6 +25,7 @@ from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import read_split, write_arrays, write_csv, write_json
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.numerics import choose_instructions
+from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import ARRAYS, NORMALIZED, archive_of, curve_of, metrics_of, predictions_of
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     """Write each model's scores and predictions, its accuracy on changed images, and what it sees in one of them."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
+    check_packages()
     check_inputs(NORMALIZED, *map(archive_of, params.models))
     splits = {name: read_split(name) for name in ("train", "validation", "test")}
     test, example = splits["test"], params.evaluate.example

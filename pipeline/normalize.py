@@ -18,6 +18,7 @@ from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import write_split
 from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.lock import check_inputs
+from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DATA, NORMALIZED, RAW
 
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     """Turn what download left into three splits of float32 images, and describe them."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
+    check_packages()
     check_inputs(RAW)
     source = read_folder(params) if params.download.dataset == "folder" else read_published(params)
     cut, classes = params.normalize, len(source.dataset.classes)

@@ -16,6 +16,7 @@ from pipeline.runtime.descriptions import read_description
 from pipeline.runtime.files import file_digest, write_bytes
 from pipeline.runtime.formats import read_arrays, read_json, write_json
 from pipeline.runtime.lock import check_inputs
+from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import (
     ARRAYS,
@@ -41,7 +42,9 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "dvc", "mlflo
 def main(argv: Sequence[str] | None = None) -> Work:
     """Write the comparison, the figures and the page that shows them."""
     parse_arguments(argv, description=__doc__)
-    report = make_report(read_evidence(read_params()))
+    params = read_params()
+    check_packages(REQUIREMENTS)
+    report = make_report(read_evidence(params))
     for name, figure in report.figures.items():
         write_bytes(figure, FIGURES / f"{name}.svg")
     write_json(report.comparison, COMPARISON)

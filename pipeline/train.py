@@ -14,6 +14,7 @@ from pipeline.runtime.formats import read_split, write_csv
 from pipeline.runtime.live import live_run
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.numerics import choose_instructions
+from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import NORMALIZED, archive_of, history_of
 
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     """Train a model on train, watch it on validation, and record both."""
     name = parse_arguments(argv, description=__doc__, model="a model that has a section under train").model
     params = read_params().training_of(name)
+    check_packages()
     check_inputs(NORMALIZED / "train", NORMALIZED / "validation")
     train, validation = read_split("train"), read_split("validation")
     choose_instructions(os.environ, params.instructions)

@@ -42,7 +42,7 @@ PIPELINE_ROOMS = ("runtime", "store", "trials", "stages", "tools")
 
 # What a stage imports, but cannot change its output: errors, finding and checking parameters (DVC records their
 # values), the command line, what a stage cost, the live view, atomic writes, where files are, whether inputs are
-# damaged, and where trials run.
+# damaged or packages are not the locked ones, and where trials run.
 SCAFFOLD = frozenset(
     {
         "pipeline/runtime/command.py",
@@ -50,6 +50,7 @@ SCAFFOLD = frozenset(
         "pipeline/runtime/files.py",
         "pipeline/runtime/live.py",
         "pipeline/runtime/lock.py",
+        "pipeline/runtime/packages.py",
         "pipeline/runtime/parameters.py",
         "pipeline/runtime/paths.py",
         "pipeline/trials/cluster.py",

@@ -1,4 +1,4 @@
-"""Check params.yaml, DVC's files and a folder of images: `make repro` does so first.
+"""Check params.yaml, the installed packages, DVC's files and a folder of images: `make repro` does so first.
 
 DVC removes the outputs of a stage before it runs.
 """
@@ -12,8 +12,9 @@ from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import parse_json
 from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.lock import read_outputs
+from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import DVC_LOCK
+from pipeline.runtime.paths import DVC_LOCK, REQUIREMENTS
 
 # Where DVC notes which of its processes reads or writes what. It does not write this file atomically.
 RWLOCK = Path(".dvc/tmp/rwlock")
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Look at each; a mistake in one ends in one line."""
     parse_arguments(argv, description=__doc__)
     params = read_params().download
+    check_packages(REQUIREMENTS)
     if params.dataset == "folder":
         list_images(Path(params.folder).expanduser())
     if DVC_LOCK.is_file():

@@ -17,6 +17,7 @@ from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import parse_yaml
 from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.numerics import has_avx2
+from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DVC_LOCK
 from pipeline.tools import gate
@@ -115,6 +116,10 @@ def why_not_promised() -> str | None:
     """Return why this machine or these parameters may give other bits; None where they must give the committed ones."""
     if not has_avx2():
         return f"the same bits are promised on x86-64 with AVX2, and this is {cpu_model()}"
+    try:
+        check_packages()
+    except ArtifactError as error:
+        return str(error)
     params = read_params()
     chosen = {f"train.{model}": params.train[model].instructions for model in params.models}
     native = [key for key, value in (chosen | {"evaluate": params.evaluate.instructions}).items() if value != "avx2"]

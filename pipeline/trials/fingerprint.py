@@ -17,6 +17,7 @@ from fashion_mnist.errors import ArtifactError
 from fashion_mnist.study import Trial
 from pipeline.runtime.files import file_digest
 from pipeline.runtime.formats import read_json, read_split
+from pipeline.runtime.packages import check_packages
 from pipeline.runtime.paths import COMPUTE_LOCK, DATA, NORMALIZED
 
 # The modules that run in a trial's process, but for the network's own file and for those that only find parameters.
@@ -65,10 +66,12 @@ class Fingerprint(NamedTuple):
 
 
 def take_fingerprint() -> Fingerprint:
-    """Hash code, lock and data in the current folder. Raises ArtifactError where the data are not what they should be.
+    """Hash code, lock and data in the current folder.
 
-    The arrays must be those that reports/data.json describes.
+    Raises ArtifactError unless the installed packages are those of the lock, and the arrays those that
+    reports/data.json describes.
     """
+    check_packages()
     described = read_json(DATA)
     data = {}
     for split in SPLITS:

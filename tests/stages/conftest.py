@@ -44,7 +44,8 @@ def make_inputs(folder: Path) -> None:
     """Copy what stages read of the project besides each other's files."""
     shutil.copy(PROJECT / "tests/params.yaml", folder)
     (folder / "requirements").mkdir()
-    shutil.copy(PROJECT / "requirements/run.txt", folder / "requirements")
+    for lock in ("compute.txt", "run.txt"):
+        shutil.copy(PROJECT / "requirements" / lock, folder / "requirements")
     (folder / "reports").mkdir()
     (folder / "reports/study.json").write_text("{}\n")  # no study
 

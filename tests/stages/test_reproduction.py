@@ -10,6 +10,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
+from pipeline.runtime import packages
+from pipeline.runtime.paths import COMPUTE_LOCK
 from pipeline.tools import gate, reproduction
 from pipeline.tools.demo import PROJECT, change_params
 
@@ -49,6 +51,8 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(reproduction, "has_avx2", lambda: True)
     shutil.copy(PROJECT / "tests/params.yaml", tmp_path / "params.yaml")
+    COMPUTE_LOCK.parent.mkdir()
+    shutil.copy(PROJECT / COMPUTE_LOCK, COMPUTE_LOCK)
     write_lock()
     for command in (
         "init --quiet",
@@ -99,7 +103,7 @@ def test_other_inputs_are_named_and_not_held_against_the_machine(capsys: pytest.
     assert said.startswith(f"not comparable: {'train@cnn' if edit == 'parameter' else 'normalize'} ")
 
 
-@pytest.mark.parametrize("reason", ["cpu", "instructions"])
+@pytest.mark.parametrize("reason", ["cpu", "instructions", "numpy"])
 def test_gate_judges_where_no_bits_are_promised(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
@@ -111,12 +115,17 @@ def test_gate_judges_where_no_bits_are_promised(
     write_lock(train="other")
     if reason == "cpu":
         monkeypatch.setattr(reproduction, "has_avx2", lambda: False)
-    else:
+    elif reason == "instructions":
         change_params(Path("params.yaml"), {"train.cnn.instructions": "native"})
+    else:  # results of a machine whose packages are not the locked ones
+        monkeypatch.setattr(
+            packages, "find_difference", lambda package: "is not that" if package.name == "numpy" else None
+        )
     code, said = verdict(capsys)
     assert code == 0
     assert "other bits from train@cnn on, as expected" in said
-    assert ("instructions is native" in said) == (reason == "instructions")
+    named = {"cpu": "promised on x86-64 with AVX2", "instructions": "instructions is native", "numpy": "numpy: is not"}
+    assert [cause for cause, text in named.items() if text in said] == [reason]
     assert verdict(capsys, "--strict")[0] == 1
 
 

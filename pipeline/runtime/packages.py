@@ -1,0 +1,46 @@
+"""Compare the installed packages with a lock, which dvc.lock records as what the results were computed with."""
+
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from fashion_mnist.errors import ArtifactError
+from pipeline.runtime.files import read_bytes, reading
+from pipeline.runtime.paths import COMPUTE_LOCK
+
+# What a package is imported as, where that is not its name.
+IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}
+
+
+def check_packages(lock: Path = COMPUTE_LOCK) -> None:
+    """Raise ArtifactError unless the packages that this process would import are those of a lock.
+
+    lock: what `make lock` writes. The error names the first package that differs, what was found, and where.
+    """
+    with reading(str(lock), advice=f"run `git checkout -- {lock}`"):
+        # Indented lines are hashes and comments.
+        lines = [line.rstrip(" \\") for line in read_bytes(lock).decode().splitlines() if line[:1].isalnum()]
+        locked = [Requirement(line) for line in lines]
+    for package in locked:
+        if (package.marker is None or package.marker.evaluate()) and (found := find_difference(package)):
+            raise ArtifactError(
+                f"{package.name}: {found}; expected {package.specifier}, as {lock} says. Run `make .venv/run` and use "
+                "that environment, without PYTHONPATH"
+            )
+
+
+def find_difference(package: Requirement) -> str | None:
+    """Say what is found of a package, if it is not what is required; None if it is."""
+    try:
+        installed = distribution(package.name)
+    except PackageNotFoundError:
+        return "is not installed"
+    folder = Path(str(installed.locate_file("")))
+    if not package.specifier.contains(installed.version, prereleases=True):
+        return f"{installed.version} is installed in {folder}"
+    module = find_spec(IMPORTED_AS.get(package.name, package.name.replace("-", "_")))
+    if module and module.origin and not Path(module.origin).is_relative_to(folder):
+        return f"would be imported from {module.origin}, which is not the installed one"
+    return None
