@@ -4,12 +4,20 @@ import atexit
 import gc
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.runtime.numerics import fix_numerics
 
 # Every process of the pipeline begins here, before anything imports NumPy or TensorFlow.
 fix_numerics(os.environ)
+
+# Two packages that every command needs: a Python other than the environment's has not both.
+if not all(map(find_spec, ("pydantic", "tqdm"))):
+    sys.exit(
+        f"error: {sys.executable} has not the project's packages; expected its environment. Run `make .venv/run`, then "
+        "`. .venv/bin/activate`"
+    )
 
 # The library beside this folder, wherever the environment's editable install points: a queued experiment, a worktree
 # and a second clone share one environment, and each must run its own code.
