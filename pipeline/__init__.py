@@ -12,12 +12,14 @@ from pipeline.runtime.numerics import fix_numerics
 # Every process of the pipeline begins here, before anything imports NumPy or TensorFlow.
 fix_numerics(os.environ)
 
-# Two packages that every command needs: a Python other than the environment's has not both.
+# Two packages that every command needs: a Python other than the environment's has not both. Exit code 2, since 1 would
+# be the gate's word for a regression.
 if not all(map(find_spec, ("pydantic", "tqdm"))):
-    sys.exit(
+    sys.stderr.write(
         f"error: {sys.executable} has not the project's packages; expected its environment. Run `make .venv/run`, then "
-        "`. .venv/bin/activate`"
+        "`. .venv/bin/activate`\n"
     )
+    sys.exit(2)
 
 # The library beside this folder, wherever the environment's editable install points: a queued experiment, a worktree
 # and a second clone share one environment, and each must run its own code.
