@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
 
-from pipeline.runtime.paths import PARAMS
+from pipeline.runtime.paths import PARAMS, archive_of
 from pipeline.tools.demo import PROJECT, change_params, run_dvc
 from tests.end_to_end.conftest import environment_of, free_port
 from tests.faults.calls import Ended, run_forked
@@ -234,6 +235,33 @@ def repro_beside_queue(folder: Path, number: int) -> tuple[list[Ended], list[str
     return ended, wrong + count(found, 3 * (1 + len(names)))
 
 
+def edit_beside_queue(folder: Path, number: int) -> tuple[list[Ended], list[str]]:
+    """Edit a network while DVC's queue runs an experiment with another edit of it, and look what was trained."""
+    clone = folder / "clone"
+    restore(folder / "base", clone)
+    make_repository(clone)
+    network, archive = clone / "src/fashion_mnist/networks/dense.py", clone / archive_of("dense")
+    committed = network.read_text()
+    network.write_text(committed.replace('"relu"', '"tanh"'))
+    queued = ["exp", "run", "--queue", "--name", "queued"]
+    assert run_dvc(*queued, workspace=clone, capture_output=True).returncode == 0
+    network.write_text(committed)
+    try:
+        queue = start_dvc(clone, "queue", "queue", "start")
+        time.sleep(4 * number)
+        network.write_text(committed.replace('"relu"', '"elu"'))
+        ended = queue.wait()
+        wrong = await_queue(clone)
+    finally:
+        run_dvc("queue", "stop", "--kill", workspace=clone, capture_output=True)
+    network.write_text(committed)
+    applied = run_dvc("exp", "apply", "queued", workspace=clone, capture_output=True)
+    wrong += [] if applied.returncode == 0 else [f"it cannot be applied: {applied.stderr[-300:]}"]
+    with zipfile.ZipFile(archive) as trained:
+        found = re.findall(r'"activation": "(\w+)"', trained.read("config.json").decode())
+    return [ended], wrong + ([] if found == ["tanh", "softmax"] else [f"what was queued trained {found}"])
+
+
 def make_repository(clone: Path) -> None:
     """Commit a workspace to git, in which DVC may then make commits for its experiments."""
     for name in (".gitignore", ".dvc/.gitignore", ".dvc/config"):
@@ -312,6 +340,7 @@ MEETINGS = [
     Meeting("`track` while the pages of `make ui` are open", page_open_while_tracking, 3),
     Meeting("two `dvc repro`", two_repros, 8),
     Meeting("`dvc repro` beside `dvc queue start -j 2`", repro_beside_queue, 2),
+    Meeting("an edit of a network while a queued experiment trains another one", edit_beside_queue, 2),
 ]
 
 
