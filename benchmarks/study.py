@@ -13,14 +13,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from fashion_mnist.errors import StudyError
 from fashion_mnist.study import Trial
 from pipeline.runtime.command import run
 from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.parameters import read_params
-from pipeline.trials import results
-from pipeline.trials.cluster import Outcome, open_cluster, run_trials
+from pipeline.trials import results, worker
+from pipeline.trials.cluster import Outcome, run_trials
+from pipeline.trials.connection import open_cluster
 from pipeline.trials.fingerprint import take_fingerprint
 
 SIZES = (100, 1_000, 10_000)
@@ -36,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     cores = len(os.sched_getaffinity(0))
     print(f"{cpu_model()}, {cores} cores\n\n| empty trials | seconds | milliseconds a trial |\n| ---: | ---: | ---: |")
     for size in SIZES:
-        seconds = run_study("dense", size, task=do_nothing)
+        with patch.object(worker, "work", do_nothing):
+            seconds = run_study("dense", size)
         print(f"| {size:,} | {seconds:.1f} | {1000 * seconds / size:.1f} |", flush=True)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = run_study(options.model, options.trials)
@@ -48,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def run_study(model: str, size: int, **options: Any) -> float:
+def run_study(model: str, size: int) -> float:
     """Run replicates of a model with a store of their own; returns the seconds."""
     read = read_params()
     started = time.perf_counter()
@@ -64,8 +67,8 @@ def run_study(model: str, size: int, **options: Any) -> float:
         def keep(outcome: Outcome) -> None:
             results.write_result(outcome.key, trials[outcome.key], outcome.result, outcome.seconds)
 
-        with open_cluster(threads=read.study.threads) as client:
-            failures = run_trials(client, trials, fingerprint, on_outcome=keep, say=print, **options)
+        with open_cluster(threads=read.study.threads, say=print) as client:
+            failures = run_trials(client, trials, fingerprint, on_outcome=keep, say=print)
         if failures or len(list(Path(folder).glob("*.json"))) != size:
             raise StudyError(f"{len(failures)} of {size} trials failed ({failures[:1]}); expected none")
     return time.perf_counter() - started

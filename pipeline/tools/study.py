@@ -49,11 +49,15 @@ def run_missing(
 ) -> dict[str, StoredResult]:
     """Run trials and store each result as it arrives. Raises StudyError that names those that fail."""
     # Imported here: a study that is complete does without.
-    from pipeline.trials.cluster import Outcome, open_cluster, run_trials
+    from pipeline.trials.cluster import Outcome, run_trials
+    from pipeline.trials.connection import open_cluster
 
     results: dict[str, StoredResult] = {}
     progress = Progress(trials, done)
-    with progress_bar(total=len(trials), label="study", unit="trial") as bar, open_cluster(threads=threads) as client:
+    with (
+        progress_bar(total=len(trials), label="study", unit="trial") as bar,
+        open_cluster(threads=threads, say=say) as client,
+    ):
         bar.bar_format = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
         bar.update(len(done))
 

@@ -1,29 +1,37 @@
-"""Run trials on a Dask cluster: one embedded in this process, or the one that DASK_SCHEDULER_ADDRESS names.
+"""Run trials on the workers of a Dask cluster (connection.py opens it).
 
 Only the driver writes. A worker needs the same checkout and the normalized data; it needs no git and no run store.
 """
 
-import logging
 import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import count
 from typing import Any, NamedTuple
 
-import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, wait
+from distributed import Client, Future, KilledWorker, wait
 
 from fashion_mnist.errors import ClusterError
 from fashion_mnist.study import Trial
 from pipeline.trials.fingerprint import Fingerprint
-from pipeline.trials.worker import end_processes, find_difference, work
+from pipeline.trials.slurm import describe_jobs
 
 TRIES = 3
 # Trials sent ahead for each thread, so that none waits for the driver.
 AHEAD = 2
 TICK_SECONDS = 2
+# How long a study without workers is silent: twice as long each time, up to the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 60, 900
+# What a worker evaluates: function(*arguments) of pipeline.trials.worker, from the checkout in its own folder. It is
+# text because the scheduler unpickles all that is sent and has no checkout, because `dask worker` cannot import from
+# its folder, and because compiled code fits only one version of Python.
+IN_CHECKOUT = """[
+    (path := __import__("sys").path, folder := __import__("os").getcwd()),
+    folder in path or path.insert(0, folder),
+    getattr(__import__("importlib").import_module("pipeline.trials.worker"), function)(*arguments),
+][-1]"""
 
 
 class Failure(NamedTuple):
@@ -41,43 +49,6 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-@contextmanager
-def open_cluster(*, threads: int) -> Iterator[Client]:
-    """Connect to the cluster that Dask's settings name; otherwise embed one that fits the cores.
-
-    threads: of each trial. Raises ClusterError where no scheduler answers.
-    """
-    # Dask describes each lost connection in many lines; what matters is said by `run_trials`.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    address = dask.config.get("scheduler-address", None)
-    if address:
-        try:
-            client = Client(address)
-        except (OSError, ValueError) as error:
-            raise ClusterError(
-                f"{address}: no Dask scheduler answers ({' '.join(str(error).split())[:120]}); start one with "
-                "`dask scheduler`, or unset DASK_SCHEDULER_ADDRESS to run here"
-            ) from error
-        with client:
-            yield client
-        return
-    slots = max(1, len(os.sched_getaffinity(0)) // threads)
-    with (
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=slots,
-            processes=False,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        try:
-            yield client
-        finally:
-            end_processes()
-
-
 def run_trials(
     client: Client,
     trials: Mapping[str, Trial],
@@ -85,13 +56,12 @@ def run_trials(
     *,
     on_outcome: Callable[[Outcome], None],
     say: Callable[[str], None],
-    task: Callable[..., dict[str, Any]] = work,
 ) -> list[Failure]:
     """Run trials, by the key of their result, in their order; returns those that failed as often as they were tried.
 
     on_outcome: called for each as it succeeds. say: called with a line where a worker is refused or none is there.
-    task: what a worker does with a trial. A trial whose worker is lost runs again elsewhere. Raises ClusterError when
-    every worker is refused, or the scheduler is gone.
+    A trial whose worker is lost runs again elsewhere. Raises ClusterError when every worker is refused, or the
+    scheduler is gone.
     """
     queue = Queue(trials)
     workers = Workers(client, fingerprint, say)
@@ -103,9 +73,8 @@ def run_trials(
             for key in queue.next(room):
                 name = f"{trials[key].kind}_{trials[key].model}-{key}-{next(queue.numbers)}"
                 allowed = workers.allowed()
-                future = client.submit(
-                    task, trials[key].document(), fingerprint._asdict(), key=name, workers=allowed, pure=False
-                )
+                call = call_of("work", trials[key].document(), fingerprint._asdict())
+                future = client.submit(eval, IN_CHECKOUT, call, key=name, workers=allowed, pure=False)
                 queue.running[future] = Sent(key, allowed)
             for future in wait_for_some(queue.running):
                 key = queue.running.pop(future).key
@@ -125,11 +94,16 @@ def run_trials(
     return queue.failures
 
 
+def call_of(function: str, *arguments: object) -> dict[str, object]:
+    """Return what IN_CHECKOUT needs to know."""
+    return {"function": function, "arguments": arguments}
+
+
 class Sent(NamedTuple):
-    """A trial that was sent: the key of its result, and the only workers that may run it, if not all may."""
+    """A trial that was sent: the key of its result, and the only workers that may run it."""
 
     key: str
-    allowed: list[str] | None
+    allowed: list[str]
 
 
 class Queue:
@@ -151,7 +125,7 @@ class Queue:
     def take_back(self, present: Iterable[str]) -> None:
         """Let those trials wait again whose allowed workers are all gone: nobody would ever run them."""
         for future, (key, allowed) in list(self.running.items()):
-            if allowed is not None and not set(allowed) & set(present):
+            if not set(allowed) & set(present):
                 future.cancel()
                 del self.running[future]
                 self.waiting.appendleft(key)
@@ -173,27 +147,41 @@ class Workers:
         self._client, self._expected, self._say = client, fingerprint._asdict(), say
         self._checked: set[str] = set()
         self._refused: dict[str, str] = {}
-        self._said_waiting = False
+        self._silent_until, self._pause = 0.0, FIRST_PAUSE
 
     def refresh(self) -> None:
         """Look who is there and check the new ones. Raises ClusterError if all are refused."""
         self.present = self._client.nthreads()
+        # A worker that comes back under its former address may be another.
+        self._checked &= set(self.present)
+        self._refused = {address: reason for address, reason in self._refused.items() if address in self.present}
         if new := [address for address in self.present if address not in self._checked]:
-            found = self._client.run(find_difference, self._expected, workers=new, on_error="return")
-            for address, difference in found.items():
-                if isinstance(difference, OSError):
-                    continue  # it left before it answered
-                self._checked.add(address)
-                if isinstance(difference, Exception):
-                    difference = f"{difference}; expected a worker started in a checkout of this project"
-                if difference:
-                    self.refuse(address, difference)
-        if self.present and not self.threads():
-            address = next(iter(self.present))
-            raise ClusterError(f"no worker may run a trial; {address}: {self._refused[address]}")
-        if not self.present and not self._said_waiting:
-            self._say("no worker is there yet; waiting for one")
-        self._said_waiting = not self.present
+            self._check(new)
+        if self.present and self._refused.keys() == self.present.keys():
+            address, reason = next(iter(self._refused.items()))
+            raise ClusterError(f"no worker may run a trial; {address}: {reason}")
+        self._say_whether_anyone_is_there()
+
+    def _check(self, new: list[str]) -> None:
+        call = call_of("find_difference", self._expected)
+        found = self._client.run(eval, IN_CHECKOUT, call, workers=new, on_error="return")
+        for address, difference in found.items():
+            if isinstance(difference, OSError):
+                continue  # it left before it answered
+            self._checked.add(address)
+            if isinstance(difference, Exception):
+                folder = self._client.run(os.getcwd, workers=[address], on_error="return").get(address)
+                difference = f"{folder}: {difference}; expected a checkout of this project. Start `dask worker` in one"
+            if difference:
+                self.refuse(address, difference)
+
+    def _say_whether_anyone_is_there(self) -> None:
+        if self.present:
+            self._silent_until, self._pause = 0.0, FIRST_PAUSE
+        elif time.monotonic() >= self._silent_until:
+            self._say(f"no worker is there; waiting for one{describe_jobs()}")
+            self._silent_until = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def refuse(self, address: str, reason: str) -> None:
         """Send no more trials to a worker."""
@@ -203,13 +191,11 @@ class Workers:
 
     def threads(self) -> int:
         """Count the trials that can run at a time."""
-        return sum(threads for address, threads in self.present.items() if address not in self._refused)
+        return sum(self.present[address] for address in self.allowed())
 
-    def allowed(self) -> list[str] | None:
-        """List the workers that may run a trial; None if all may."""
-        if not set(self._refused) & set(self.present):
-            return None
-        return [address for address in self.present if address not in self._refused]
+    def allowed(self) -> list[str]:
+        """List the workers that may run a trial."""
+        return [address for address in self.present if address in self._checked and address not in self._refused]
 
 
 def wait_for_some(running: Iterable["Future[Any]"]) -> list["Future[Any]"]:

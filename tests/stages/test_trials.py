@@ -11,8 +11,9 @@ from distributed import Client, get_worker
 from fashion_mnist.errors import ClusterError
 from fashion_mnist.networks.dense import Params
 from fashion_mnist.study import Trial
-from pipeline.trials import cluster, worker
-from pipeline.trials.cluster import Failure, Outcome, open_cluster, run_trials
+from pipeline.trials import worker
+from pipeline.trials.cluster import Failure, Outcome, run_trials
+from pipeline.trials.connection import open_cluster
 from pipeline.trials.fingerprint import Fingerprint
 from pipeline.trials.progress import Progress
 from pipeline.trials.results import StoredResult
@@ -30,19 +31,25 @@ def trials(count: int, **changed: Any) -> dict[str, Trial]:
     }
 
 
+@pytest.fixture(autouse=True)
+def work_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "work", worker.work)
+
+
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """An embedded cluster whose workers have what the driver has."""
-    monkeypatch.setattr(cluster, "find_difference", lambda _: None)
-    with open_cluster(threads=1) as opened:
+    monkeypatch.setattr(worker, "find_difference", lambda _: None)
+    with open_cluster(threads=1, say=print) as opened:
         yield opened
 
 
 def run(client: Client, task: Callable[..., Answer], count: int) -> tuple[list[Outcome], list[Failure], list[str]]:
-    """Run trials with a task; returns the outcomes, the failures and what was said."""
+    """Run trials with workers that do a task; returns the outcomes, the failures and what was said."""
     outcomes: list[Outcome] = []
     said: list[str] = []
-    failures = run_trials(client, trials(count), FINGERPRINT, on_outcome=outcomes.append, say=said.append, task=task)
+    worker.work = task  # until the cluster is closed, since it may still hold trials
+    failures = run_trials(client, trials(count), FINGERPRINT, on_outcome=outcomes.append, say=said.append)
     return outcomes, failures, said
 
 
@@ -58,9 +65,9 @@ def test_every_trial_is_sent_once_with_the_fingerprint(client: Client) -> None:
 
 def test_as_many_run_at_a_time_as_the_cores_allow() -> None:
     cores = len(os.sched_getaffinity(0))
-    with open_cluster(threads=1) as opened:
+    with open_cluster(threads=1, say=print) as opened:
         assert sum(opened.nthreads().values()) == cores
-    with open_cluster(threads=2 * cores) as opened:
+    with open_cluster(threads=2 * cores, say=print) as opened:
         assert sum(opened.nthreads().values()) == 1
 
 
@@ -96,8 +103,8 @@ def test_worker_whose_code_changes_gets_no_more_trials(client: Client) -> None:
 
 
 def test_worker_with_other_code_is_refused_before_it_gets_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "find_difference", lambda _: "loop.py differs")
-    with open_cluster(threads=1) as opened, pytest.raises(ClusterError, match=r"loop\.py differs"):
+    monkeypatch.setattr(worker, "find_difference", lambda _: "loop.py differs")
+    with open_cluster(threads=1, say=print) as opened, pytest.raises(ClusterError, match=r"loop\.py differs"):
         run(opened, succeed, 2)
 
 
