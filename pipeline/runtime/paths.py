@@ -16,6 +16,7 @@ MODELS = Path("models")
 
 REPORTS = Path("reports")
 DATA = REPORTS / "data.json"
+HISTORIES = REPORTS / "history"
 METRICS = REPORTS / "metrics"
 PREDICTIONS = REPORTS / "predictions"
 ARRAYS = REPORTS / "arrays.npz"
@@ -38,7 +39,7 @@ def archive_of(model: str) -> Path:
 
 def history_of(model: str) -> Path:
     """Return the path of a training's epochs."""
-    return MODELS / model / "history.csv"
+    return HISTORIES / f"{model}.csv"
 
 
 def metrics_of(model: str) -> Path:

@@ -30,13 +30,13 @@ READ = {
     "report": [
         "reports/data.json",
         "reports/arrays.npz",
-        "models/dense/history.csv",
+        "reports/history/dense.csv",
         *(f"reports/{folder}/dense.csv" for folder in ("predictions", "position", "rotation", "noise")),
         "reports/metrics/cnn.json",
     ],
     "track": [
         "models/cnn/model.keras",
-        "models/cnn/history.csv",
+        "reports/history/cnn.csv",
         "reports/comparison.json",
         "reports/figures/confusion_dense.svg",
         "reports/report.html",
