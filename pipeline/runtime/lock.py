@@ -6,15 +6,15 @@ would go unnoticed.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fashion_mnist.errors import ArtifactError
 from pipeline.runtime.files import UNREADABLE, file_digest
 from pipeline.runtime.formats import parse_yaml
-from pipeline.runtime.paths import DVC_LOCK
+from pipeline.runtime.paths import DVC_IGNORE, DVC_LOCK
 
 CACHE = Path(".dvc/cache/files/md5")
 FOLDER = ".dir"
@@ -71,13 +71,23 @@ def dvc_digest(path: Path) -> str:
     """Return the md5 of a file or folder as DVC computes it. Raises ArtifactError where it cannot be read."""
     if not path.is_dir():
         return file_digest(path, "md5")
-    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    ignored = ignored_names()
+    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
     listed = [
-        {"md5": file_digest(file, "md5"), "relpath": name}
-        for name, file in sorted(files.items())
-        if not re.fullmatch(r"\..*\.tmp", file.name)  # what a killed stage left; .dvcignore names it too
+        {"md5": file_digest(path / name, "md5"), "relpath": name}
+        for name in names
+        if not any(fnmatchcase(part, pattern) for part in name.split("/") for pattern in ignored)
     ]
     return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + FOLDER
+
+
+def ignored_names() -> list[str]:
+    """Return the patterns of .dvcignore that name files and folders wherever they lie; none without that file.
+
+    Its other patterns, those with a slash, are not about what stages write.
+    """
+    lines = DVC_IGNORE.read_text().splitlines() if DVC_IGNORE.is_file() else []
+    return [line for line in map(str.strip, lines) if line and "/" not in line and line[0] not in "#!"]
 
 
 def way_back(output: Output) -> str:

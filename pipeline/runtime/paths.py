@@ -6,6 +6,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
+DVC_IGNORE = Path(".dvcignore")
 REQUIREMENTS = Path("requirements/run.txt")
 COMPUTE_LOCK = Path("requirements/compute.txt")
 

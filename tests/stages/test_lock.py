@@ -1,15 +1,19 @@
 """Inputs that are not what dvc.lock says the stage before wrote."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from fashion_mnist.data.folder import read_layout
 from fashion_mnist.errors import ArtifactError
-from pipeline.runtime.lock import CACHE, check_inputs, dvc_digest
-from pipeline.tools.demo import PROJECT
+from pipeline.runtime.lock import CACHE, check_inputs, dvc_digest, ignored_names
+from pipeline.tools.demo import PROJECT, run_dvc
 
 CONTENT = b"epoch,loss\n1,0.5\n"
 
@@ -81,6 +85,43 @@ def test_folder_has_the_digest_that_dvc_gives_it(tmp_path: Path) -> None:
     assert digest == "8382212b36d482357b41e36efe8c8eed.dir"
     (tmp_path / "folder/.b.txt.12.tmp").write_text("what a killed process left")
     assert dvc_digest(tmp_path / "folder") == digest
+
+
+# One name for each pattern of .dvcignore, and names that look like these but are of results.
+STRAYS = (
+    ".DS_Store", "._1.png", ".AppleDouble/1.png", ".directory", ".fuse_hidden0001", ".nfs0001", ".~lock.a.png#",
+    ".#a.png", ".a.png.swp", "a.png~", "Thumbs.db", "thumbs.db", "desktop.ini", "@eaDir/a.png", "__pycache__/a.pyc",
+)  # fmt: skip
+RESULTS = ("a.png", "b.txt", "deep/DS_Store", "deep/thumbs.dba", ".hidden")
+
+
+def test_what_desktops_leave_changes_no_digest_here_and_none_of_dvc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PROJECT / ".dvcignore", tmp_path)
+    run_dvc("init", "--quiet", "--no-scm", workspace=tmp_path)
+    digests = []
+    for names in (RESULTS, [f"deep/{name}" for name in STRAYS]):
+        for path in (Path("folder", name) for name in names):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(path.name)
+        run_dvc("add", "--quiet", "folder", workspace=tmp_path)
+        (recorded,) = YAML(typ="safe").load(Path("folder.dvc"))["outs"]
+        digests += [dvc_digest(Path("folder")), recorded["md5"]]
+    assert set(digests) == {digests[0]}
+
+
+def test_what_is_ignored_is_no_image_either_and_git_ignores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [f"train/{name}/{number}.png" for name in "ab" for number in "123"]
+    paths += ["train/", "train/a/", "train/b/"]
+    assert read_layout([*paths, *(f"train/a/{name}" for name in STRAYS[:-1])], name="x") == read_layout(paths, name="x")
+    assert [name for name in STRAYS if not any(fnmatch(name.split("/")[0], known) for known in ignored_names())] == []
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    shutil.copy(PROJECT / ".gitignore", tmp_path)
+    asked = subprocess.run(["git", "check-ignore", *STRAYS], capture_output=True, text=True, check=False)
+    assert asked.stdout.splitlines() == list(STRAYS)
 
 
 def test_failing_stage_says_how_to_have_back_what_dvc_removed(recorded: Path) -> None:
