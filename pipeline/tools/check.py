@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parse_arguments(argv, description=__doc__)
     params = read_params().download
     if params.dataset == "folder":
-        list_images(Path(params.folder).expanduser())
+        list_images(Path(params.folder))
     if DVC_LOCK.is_file():
         read_outputs()
     if RWLOCK.is_file():
