@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     params = read_params().download
     check_packages()
     if params.dataset == "folder":
-        return copy_folder(Path(params.folder).expanduser())
+        return copy_folder(Path(params.folder))
     files = draw(params) if params.dataset == "synthetic" else fetch(os.environ.get(MIRROR, ""))
     for name, content in files.items():
         write_bytes(content, RAW / name)
@@ -105,7 +105,8 @@ def fetch(mirror: str) -> dict[str, bytes]:
     if re.match(r"https?://", mirror):
         urls = {name: f"{mirror.rstrip('/')}/{name}" for name in urls}
     elif mirror:
-        folder = check_folder(Path(mirror).expanduser(), names=sorted(urls))
+        # Not Path.expanduser, which raises for a user who is unknown here.
+        folder = check_folder(Path(os.path.expanduser(mirror)), names=sorted(urls))  # noqa: PTH111
     with scratch_folder(RAW.parent) as scratch:
         expected = {urls[name]: infos[name] for name in urls}
         paths = take(urls, expected, folder, scratch) if folder else take_watched(urls, expected, scratch)
@@ -155,7 +156,8 @@ def take_watched(urls: Mapping[str, str], infos: Mapping[str, Any], scratch: Pat
 
 def check_folder(folder: Path, *, names: Sequence[str]) -> Path:
     """Return a mirror folder that holds every name. Raises DownloadError: otherwise the network would be asked."""
-    missing = [name for name in names if not (folder / name).is_file()]
+    # Not Path.is_file, which raises for a folder that may not be opened.
+    missing = [name for name in names if not os.path.isfile(folder / name)]  # noqa: PTH113
     if missing:
         raise DownloadError(
             f"{MIRROR}={folder} holds no file {missing[0]}; expected {', '.join(names)}. {HOW_TO_GO_ON}"

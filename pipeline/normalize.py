@@ -67,7 +67,7 @@ def read_raw(split: str) -> RawSplit:
 
 def read_folder(params: Params) -> Source:
     """Decode a folder of images, and cut test from it where it has none."""
-    layout, files = list_images(RAW, name=params.download.name)
+    layout, files = list_images(RAW, name=params.download.name, is_verified=True)
     chosen = params.normalize
     pictures = {}
     with progress_bar(total=len(files), label="decode", unit="image") as bar:

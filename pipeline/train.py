@@ -1,4 +1,4 @@
-"""Train one network: MODEL -> models/MODEL/{model.keras,history.csv}."""
+"""Train one network: MODEL -> models/MODEL/model.keras, reports/history/MODEL.csv."""
 
 import os
 import time

@@ -13,7 +13,7 @@ from tqdm import tqdm
 import pipeline
 from fashion_mnist.errors import ArtifactError, PipelineError
 from pipeline.runtime.costs import Work, record_cost
-from pipeline.runtime.lock import read_outputs
+from pipeline.runtime.lock import ways_back
 
 INTERRUPTED = 130
 # Keras imports these wherever they are installed, for features that nothing here uses; that takes a third of its time.
@@ -52,15 +52,7 @@ def former_outputs() -> str:
     """Say how to bring back what DVC removed before it started the stage that now fails; empty outside of DVC."""
     stage = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
     with suppress(ArtifactError):
-        lost = (
-            [output for output in read_outputs() if output.stage == stage and not output.path.exists()] if stage else []
-        )
-        ways = [
-            f"{command} {' '.join(str(output.path) for output in lost if output.is_cached is cached)}"
-            for command, cached in (("dvc checkout", True), ("git checkout --", False))
-            if any(output.is_cached is cached for output in lost)
-        ]
-        if ways:
+        if stage and (ways := ways_back(stage)):
             return f" (DVC has removed what {stage} made before; to have that back: `{'; '.join(ways)}`)"
     return ""
 

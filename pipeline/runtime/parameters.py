@@ -21,7 +21,7 @@ def read_params() -> Params:
         raise ParamsError(plain(str(error))) from error
     except UNREADABLE as error:  # what the YAML reader raises for a date of the 40th, or thousands of open brackets
         reason = " ".join(str(error).split())[:100] or type(error).__name__
-        raise ParamsError(f"{PARAMS}: is not YAML ({reason}); correct it, or `git checkout -- {PARAMS}`") from error
+        raise ParamsError(f"{PARAMS}: is not YAML ({reason}); correct it") from error
     return parse_params(document, source=str(PARAMS))
 
 

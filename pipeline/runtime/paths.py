@@ -6,6 +6,7 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
+DVC_IGNORE = Path(".dvcignore")
 REQUIREMENTS = Path("requirements/run.txt")
 COMPUTE_LOCK = Path("requirements/compute.txt")
 
@@ -16,6 +17,7 @@ MODELS = Path("models")
 
 REPORTS = Path("reports")
 DATA = REPORTS / "data.json"
+HISTORIES = REPORTS / "history"
 METRICS = REPORTS / "metrics"
 PREDICTIONS = REPORTS / "predictions"
 ARRAYS = REPORTS / "arrays.npz"
@@ -38,7 +40,7 @@ def archive_of(model: str) -> Path:
 
 def history_of(model: str) -> Path:
     """Return the path of a training's epochs."""
-    return MODELS / model / "history.csv"
+    return HISTORIES / f"{model}.csv"
 
 
 def metrics_of(model: str) -> Path:

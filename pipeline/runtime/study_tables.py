@@ -25,7 +25,7 @@ from pipeline.runtime.paths import STUDY, STUDY_TRIALS, replicates_of
 
 IDENTITY = ("kind", "model", "units", "seed", "cut")
 SPLITS = ("train", "validation", "test")
-AGAIN = "run `git checkout -- reports/study`, or `make study` to make it again"
+AGAIN = "run `git checkout HEAD -- reports/study`, or `make study` to make it again"
 HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -95,7 +95,7 @@ def find_study(
     damaged, or not the one that the study's description names.
     """
     description = parse_json(read(STUDY.as_posix()), name=str(STUDY))
-    with reading(str(STUDY), advice=f"run `make study`, or `git checkout -- {STUDY}`"):
+    with reading(str(STUDY), advice=f"run `make study`, or `git checkout HEAD -- {STUDY}`"):
         if not description or description["data"] != data_digests(data):
             return None
         same = {model for model, section in description["train"].items() if section == describe_training(params, model)}

@@ -52,8 +52,11 @@ def child_content(state: PipelineState, name: str) -> Content:
         flatten(state.params["train"][name]),
         measures,
         sources(state.data),
-        [(history_of(name), ""), (metrics_of(name), "metrics"), (predictions_of(name), "predictions")],
-        {"confusion.csv": confusion_csv(table["label"], table["prediction"], class_names=classes)},
+        [(metrics_of(name), "metrics"), (predictions_of(name), "predictions")],
+        {
+            "history.csv": history_of(name).read_text(),
+            "confusion.csv": confusion_csv(table["label"], table["prediction"], class_names=classes),
+        },
     )
 
 

@@ -55,7 +55,8 @@ def log_model(store: Store, run_id: str, archive: Archive, *, name: str, tags: M
                 model_id=logged.model_id,
             ),
             python_model=str(SERVED_CODE),
-            artifacts={"archive": str(archive.path)},
+            # A copy: DVC may have put a link to its cache in the file's place, and MLflow refuses links.
+            artifacts={"archive": shutil.copyfile(archive.path, f"{scratch}/{archive.path.name}")},
             model_config={
                 "sha256": archive.sha256,
                 "code": digest_folder(code),

@@ -55,6 +55,7 @@ def fingerprint(*parts: Any) -> str:
 
 def read_state(params: Params) -> PipelineState:
     """Read the files that the other stages left. Raises ArtifactError where dvc.lock is not about them."""
+    check_inputs(*map(archive_of, params.models), *map(history_of, params.models), *READ)
     try:
         recorded = parse_yaml(read_bytes(DVC_LOCK), name=str(DVC_LOCK))["stages"]
     except (TypeError, KeyError) as error:
@@ -65,7 +66,6 @@ def read_state(params: Params) -> PipelineState:
             f"{DVC_LOCK}: {missing[0]} is missing; expected every stage before this one. Run `dvc repro`"
         )
     stages = {name: recorded[name] for name in names}
-    check_inputs(*map(archive_of, params.models), *map(history_of, params.models), *READ)
     values = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
     return PipelineState(
         fingerprint(stages, values),

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     params = read_params().download
     check_packages(REQUIREMENTS)
     if params.dataset == "folder":
-        list_images(Path(params.folder).expanduser())
+        list_images(Path(params.folder))
     if DVC_LOCK.is_file():
         read_outputs()
     if RWLOCK.is_file():

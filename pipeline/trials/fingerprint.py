@@ -88,7 +88,7 @@ def take_fingerprint() -> Fingerprint:
 
 def take_code() -> dict[str, str]:
     """Hash code and lock in the current folder, by file. Raises ArtifactError where a file is missing."""
-    networks = (path.as_posix() for path in sorted(NETWORKS.glob("*.py")) if path.name != "__init__.py")
+    networks = (path.as_posix() for path in sorted(NETWORKS.glob("[!.]*.py")) if path.name != "__init__.py")
     return {path: file_digest(Path(path)) for path in (*CODE, *networks, COMPUTE_LOCK.as_posix())}
 
 

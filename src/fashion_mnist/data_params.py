@@ -25,6 +25,16 @@ def of_equal_classes(value: int) -> int:
 BalancedCount = Annotated[Count, AfterValidator(of_equal_classes)]
 
 
+def written_out(value: str) -> str:
+    """Return a path that does not begin with ~. Raises ValueError for one that does, since DVC takes ~ for a name."""
+    if value.startswith("~"):
+        raise ValueError("a path without ~ at its beginning, which DVC does not resolve: write it out")
+    return value
+
+
+FolderPath = Annotated[str, Field(min_length=1), AfterValidator(written_out)]
+
+
 class Section(BaseModel):
     """A mapping with exactly these keys; no value is converted to another type."""
 
@@ -44,7 +54,7 @@ class DownloadParams(Section):
 
     dataset: Literal["fashion_mnist", "synthetic", "folder"]
     synthetic: SyntheticParams
-    folder: Annotated[str, Field(min_length=1)]
+    folder: FolderPath
     name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$", max_length=60)]
 
     @property

@@ -68,7 +68,7 @@ def test_plots_draw_two_revisions_with_templates_of_dvc(repository: Path) -> Non
     curve = repository / "reports/position/cnn.csv"
     curve.write_text(curve.read_text().replace("\n1.000000,", "\n1.500000,"))
     plots = json.loads(dvc(repository, "plots", "diff", "HEAD", "--json"))["data"]
-    for path in ("models/cnn/history.csv", "reports/predictions/cnn.csv", "reports/position/cnn.csv"):
+    for path in ("reports/history/cnn.csv", "reports/predictions/cnn.csv", "reports/position/cnn.csv"):
         (plot,) = [drawn for drawn in plots[path] if drawn["type"] == "vega"]
         assert sorted(plot["revisions"]) == ["HEAD", "workspace"], path
     assert "1.500000" in json.dumps(plots["reports/position/cnn.csv"])

@@ -45,7 +45,9 @@ def test_second_run_does_nothing_and_a_changed_parameter_reruns_what_depends_on_
 
 
 def test_same_inputs_give_the_same_bytes_in_another_process(reproduced: Path) -> None:
-    files = [f"models/{model}/{name}" for model in ("dense", "cnn") for name in ("model.keras", "history.csv")]
+    files = [
+        path.format(model) for model in ("dense", "cnn") for path in ("models/{}/model.keras", "reports/history/{}.csv")
+    ]
     before = {name: (reproduced / name).read_bytes() for name in files}
     # Without the run cache, which would restore the files instead of making them.
     assert repro(reproduced, "--force", "--no-run-cache", "--single-item", "train@dense", "train@cnn") == [

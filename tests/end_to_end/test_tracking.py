@@ -49,7 +49,7 @@ def test_one_parent_with_a_nested_run_for_each_model(tracked: Path, read_store: 
 def test_metrics_have_a_point_per_epoch_and_name_model_and_data(tracked: Path, read_store: Reader) -> None:
     client = read_store(tracked)
     described = describe_store(client)
-    history = (tracked / "models/cnn/history.csv").read_text().splitlines()[1:]
+    history = (tracked / "reports/history/cnn.csv").read_text().splitlines()[1:]
     losses = [(int(row.split(",")[0]), float(row.split(",")[1])) for row in history]
     assert described["cnn"]["metrics"]["epoch_loss"] == losses
     data = json.loads((tracked / "reports/data.json").read_text())

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,13 +31,13 @@ READ = {
     "report": [
         "reports/data.json",
         "reports/arrays.npz",
-        "models/dense/history.csv",
+        "reports/history/dense.csv",
         *(f"reports/{folder}/dense.csv" for folder in ("predictions", "position", "rotation", "noise")),
         "reports/metrics/cnn.json",
     ],
     "track": [
         "models/cnn/model.keras",
-        "models/cnn/history.csv",
+        "reports/history/cnn.csv",
         "reports/comparison.json",
         "reports/figures/confusion_dense.svg",
         "reports/report.html",
@@ -46,7 +47,9 @@ READ = {
     ],
 }
 DAMAGE = "damage"
-PLACES = ("workspace", "workspace and cache")
+# The last: DVC's cache is shared, so it lies elsewhere, and files in the workspace are links to it.
+LINKED = "shared cache that the workspace links to"
+PLACES = ("workspace", "workspace and cache", LINKED)
 
 
 def damages(clone: Path) -> Iterator[tuple[str, str, str]]:
@@ -54,19 +57,35 @@ def damages(clone: Path) -> Iterator[tuple[str, str, str]]:
     for stage, paths in READ.items():
         for path in paths:
             for place in PLACES:
-                if place == "workspace" or copies(clone, path):
+                kept_by_git = path.startswith("reports/") and not path.endswith(".npz")  # so DVC makes no link
+                if place == "workspace" or (
+                    copies(clone / CACHE, clone / path) and not (kept_by_git and place == LINKED)
+                ):
                     yield stage, path, place
 
 
-def copies(clone: Path, path: str) -> list[Path]:
+def copies(cache: Path, path: Path) -> list[Path]:
     """List the copies of a file in DVC's cache."""
-    content = (clone / path).read_bytes()
+    content = path.read_bytes()
     size = len(content)
     return [
         copy
-        for copy in (clone / CACHE).rglob("*")
+        for copy in cache.rglob("*")
         if copy.is_file() and copy.stat().st_size == size and copy.read_bytes() == content
     ]
+
+
+def share_cache(clone: Path, path: str) -> list[Path]:
+    """Move DVC's cache out of the workspace, and put a link to it in a file's place; returns what it may lead to."""
+    cache = clone.with_name("shared cache")
+    shutil.rmtree(cache, ignore_errors=True)
+    (clone / CACHE).rename(cache)
+    with (clone / ".dvc/config").open("a") as file:
+        file.write(f"[cache]\n    dir = {cache}\n    type = symlink\n")
+    found = copies(cache, clone / path)
+    (clone / path).unlink()
+    (clone / path).symlink_to(found[0])
+    return found
 
 
 def flip(path: Path) -> None:
@@ -85,8 +104,12 @@ def damage(folder: Path, stage: str, path: str, place: str) -> Verdict:
     clone = folder / "clone"
     restore(folder / "base", clone)
     whole = snapshot(clone)
-    cached = copies(clone, path) if place != "workspace" else []
-    for file in (clone / path, *cached):
+    damaged_files = {
+        "workspace": lambda: [clone / path],
+        "workspace and cache": lambda: [clone / path, *copies(clone / CACHE, clone / path)],
+        LINKED: lambda: share_cache(clone, path),
+    }
+    for file in damaged_files[place]():
         flip(file)
     damaged = snapshot(clone)
     module, *argv = stage.split()

@@ -106,7 +106,7 @@ def apply_remedy(clone: Path, base: Path, problem: str) -> str:
     if "RWLock" in problem:
         (clone / ".dvc/tmp/rwlock").unlink()
         return "rwlock deleted"
-    shutil.copy(base / "dvc.lock", clone / "dvc.lock")  # as `git checkout -- dvc.lock` does in a clone
+    shutil.copy(base / "dvc.lock", clone / "dvc.lock")  # as `git checkout HEAD -- dvc.lock` does in a clone
     return "dvc.lock restored"
 
 

@@ -23,7 +23,7 @@ def test_mistake_in_parameters_is_named(workspace: Path) -> None:
 
 def test_damaged_lock_is_named_with_the_command_that_brings_it_back(workspace: Path) -> None:
     (workspace / "dvc.lock").write_text("stages:\n  download:\n    outs:\n    - pa")
-    with pytest.raises(ArtifactError, match=r"dvc\.lock: is damaged; run `git checkout -- dvc\.lock`"):
+    with pytest.raises(ArtifactError, match=r"dvc\.lock: is damaged; delete it, and then run `dvc repro`"):
         check.main([])
 
 

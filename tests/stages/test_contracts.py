@@ -53,7 +53,7 @@ def test_test_split_keeps_the_published_order(reproduced: Reproduced) -> None:
 
 @pytest.mark.parametrize(("model", "epochs"), [("dense", 2), ("cnn", 1)])
 def test_history_has_a_row_per_epoch(reproduced: Reproduced, model: str, epochs: int) -> None:
-    history = pd.read_csv(reproduced.folder / f"models/{model}/history.csv")
+    history = pd.read_csv(reproduced.folder / f"reports/history/{model}.csv")
     assert list(history) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
     assert list(history["epoch"]) == list(range(1, epochs + 1))
 

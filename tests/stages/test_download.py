@@ -149,6 +149,16 @@ def test_folder_without_all_four_files_is_refused_before_any_network_is_asked(
         download.main([])
 
 
+@pytest.mark.parametrize("mirror", ["~nobody-here/x", "x" * 300, "file:///x"])
+def test_mirror_that_cannot_be_looked_into_holds_no_file(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, mirror: str
+) -> None:
+    change_params(workspace / "params.yaml", {"download.dataset": "fashion_mnist"})
+    monkeypatch.setenv("FASHION_MNIST_MIRROR", mirror)
+    with pytest.raises(DownloadError, match="holds no file"):
+        download.main([])
+
+
 def test_mirror_that_lacks_a_file_is_named(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (published / NAMES[0]).unlink()
     (published / NAMES[3]).unlink()

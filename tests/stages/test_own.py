@@ -8,16 +8,16 @@ import pytest
 from fashion_mnist.errors import GitError
 from pipeline.tools import own
 
-COMMITTED = ("dvc.lock", "params.yaml", "models/dense/history.csv", "reports/report.md", "reports/study/trials.csv")
+COMMITTED = ("dvc.lock", "params.yaml", "reports/history/dense.csv", "reports/report.md", "reports/study/trials.csv")
 
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small clone with committed results and ignored data, as the current folder."""
-    for name in (*COMMITTED, "data/raw/x.gz", "tracking/mlflow.db"):
+    for name in (*COMMITTED, "data/raw/x.gz", "models/dense/model.keras", "tracking/mlflow.db"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
-    (tmp_path / ".gitignore").write_text("/data/\n/tracking/\n")
+    (tmp_path / ".gitignore").write_text("/data/\n/models/\n/tracking/\n")
     for arguments in (
         ("init", "-q"),
         ("add", "."),

@@ -107,6 +107,31 @@ def test_link_within_the_folder_is_followed(images: Path) -> None:
     assert not Path("data/raw/train/dog/link.png").is_symlink()
 
 
+def link_to(target: Path, link: Path) -> None:
+    """Move a file and put a link in its place, as `dvc add` does with `cache.type symlink`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    link.rename(target)
+    link.symlink_to(target)
+
+
+@pytest.mark.parametrize("place", [".dvc/cache", "../shared cache"])
+def test_links_into_the_cache_of_dvc_are_followed(images: Path, place: str) -> None:
+    cache = Path(place).resolve()
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n    type = symlink\n")
+    link_to(cache / "files/md5/00/1", images / "train/cat/3.png")
+    link_to(cache / "files/md5/00/2", images / "test/dog/1.png")
+    assert read()["train"]["images"] == 16
+
+
+@pytest.mark.usefixtures("images")
+def test_links_of_dvc_to_a_former_cache_do_no_harm_in_its_own_output(tmp_path: Path) -> None:
+    before = read()
+    link_to(tmp_path.with_name("former cache") / "1", Path("data/raw/train/cat/3.png"))
+    normalize.main([])
+    assert json.loads(Path("reports/data.json").read_text()) == before
+
+
 def cut(path: Path) -> None:
     draw(path, 64, 64, 3)
     path.write_bytes(path.read_bytes()[:900])
@@ -180,6 +205,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "not UTF-8": (undecodable, "images: the name 'train/cat/\\udcff.png' is not UTF-8"),
     "1001 classes": (many_classes, "images/train: 1003 classes; expected 2 to 1000"),
     "link out": (lambda f: link_out(f / "train/cat/z.png"), "images/train/cat/z.png: is a link out of the folder"),
+    "link to itself": (
+        lambda f: (f / "train/cat/z.png").symlink_to("z.png"),
+        "images/train/cat/z.png: is a link to nothing",
+    ),
     "link to nothing": (
         lambda f: (f / "train/cat/z.png").symlink_to("y.png"),
         "images/train/cat/z.png: is a link to nothing",

@@ -80,6 +80,7 @@ def test_sections_that_share_a_network_have_its_parameters() -> None:
         ("download.synthetic.train_images", 15, "a multiple of 10"),
         ("download.synthetic.test_images", 999, "a multiple of 10"),
         ("download.folder", "", "string should have at least 1 character"),
+        ("download.folder", "~/pictures", "a path without ~ at its beginning"),
         ("download.name", "a/b", "string should match pattern"),
         ("normalize.validation_images", 5001, "a multiple of 10"),
         ("normalize.test_share", 0.6, "at most 0.5"),

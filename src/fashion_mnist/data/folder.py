@@ -9,8 +9,9 @@ from fashion_mnist.errors import DataError
 
 SPLITS = ("train", "test")
 FEWEST_CLASSES, MOST_CLASSES = 2, 1000
-# What file managers leave behind. So do hidden files, which begin with a dot.
-IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
+# What file managers and network drives leave behind; .dvcignore names the same. So do hidden files, which begin with a
+# dot, and editors' copies, which end in ~.
+IGNORED = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 IMAGES = (".png", ".jpg", ".jpeg")
 # Besides letters, digits and spaces. Others would need quoting in tables, on pages, or in names of metrics.
 MARKS = "-_.+&()"
@@ -59,7 +60,7 @@ def _without_ignored(paths: Iterable[str], name: str) -> Iterator[str]:
     """Leave out what is hidden or a file manager's. Raises DataError for names that are not text."""
     for path in paths:
         parts = path.rstrip("/").split("/")
-        if any(part.startswith(".") or part.lower() in IGNORED for part in parts):
+        if any(part.startswith(".") or part.endswith("~") or part.lower() in IGNORED for part in parts):
             continue
         if not path.isprintable():
             kind = "not UTF-8" if any("\ud800" <= sign <= "\udfff" for sign in path) else "not printable"

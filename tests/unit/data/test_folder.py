@@ -47,6 +47,8 @@ def test_what_file_managers_leave_and_texts_beside_the_splits_are_ignored() -> N
         ".DS_Store",
         "train/a/.DS_Store",
         "train/a/Thumbs.db",
+        "train/a/1.png~",
+        "train/@eaDir/",
         "__MACOSX/",
         "__MACOSX/x.png",
         "README.md",
