@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fashion_mnist.errors import PipelineError, innermost, shorten
 from pipeline.runtime.paths import store_folder
 from pipeline.store.refusals import describe_refusal, hide_password
+from pipeline.store.relocation import relocate
 
 # Silence MLflow's messages about creating its tables.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -68,6 +69,7 @@ def open_store(name: str, *, study: bool = False, exclusive: bool = True) -> Ite
             artifacts = None if address else (folder / "artifacts").as_uri()
             if artifacts:
                 make_database(folder)
+                relocate(folder / DATABASE, artifacts)
             client = connect(address or f"sqlite:///{folder / DATABASE}")
             store = Store(client, name, find_experiment(client, f"{name}-study" if study else name, artifacts))
             if not exclusive:
