@@ -23,9 +23,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from fashion_mnist.errors import PipelineError, innermost
+from fashion_mnist.errors import PipelineError, innermost, shorten
 from pipeline.runtime.paths import store_folder
 from pipeline.store.refusals import describe_refusal, hide_password
+from pipeline.store.relocation import relocate
 
 # Silence MLflow's messages about creating its tables.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -36,6 +37,7 @@ logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 DATABASE = "mlflow.db"
 SERVER = "MLFLOW_TRACKING_URI"
+LONGEST_REASON = 300  # characters of an error that is told: MLflow's first sentences
 
 
 class TrackingError(PipelineError):
@@ -64,33 +66,56 @@ def open_store(name: str, *, study: bool = False, exclusive: bool = True) -> Ite
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not address:
-                make_database(folder)
-            mlflow.set_tracking_uri(address or f"sqlite:///{folder / DATABASE}")
-            client = MlflowClient()
             artifacts = None if address else (folder / "artifacts").as_uri()
+            if artifacts:
+                make_database(folder)
+                relocate(folder / DATABASE, artifacts)
+            client = connect(address or f"sqlite:///{folder / DATABASE}")
             store = Store(client, name, find_experiment(client, f"{name}-study" if study else name, artifacts))
             if not exclusive:
                 fcntl.flock(lock, fcntl.LOCK_UN)
             yield store
     # SQLite's errors arrive as MlflowException once the store is open, those of the network partly as OSError.
     except (MlflowException, OSError, SQLAlchemyError, CommandError) as error:
-        where = hide_password(address) or str(folder)
-        if refused := describe_refusal(error):
-            raise TrackingError(f"{where}: {refused}") from error
-        last = (
-            "" if address else f", or delete {folder / DATABASE} and run `dvc repro`, which makes it again from files"
-        )
-        reason = hide_password(innermost(error))[:200]
-        raise TrackingError(
-            f"{where}: the run store failed ({reason}); expected one that answers and has room. Models "
-            f"and reports are safe. Run again when it does{last}"
-        ) from error
+        raise TrackingError(describe_failure(error, address, folder)) from error
     finally:
         # MLflow writes the address into the environment, where the next call would take it for a server's.
         os.environ.pop(SERVER, None)
         if named is not None:
             os.environ[SERVER] = named
+
+
+def describe_failure(error: Exception, address: str, folder: Path) -> str:
+    """Say in one line what failed at an address, or in the folder of the local store, and what to do."""
+    where = hide_password(address) or str(folder)
+    if refused := describe_refusal(error):
+        return f"{where}: {refused}"
+    reason = shorten(hide_password(innermost(error)), LONGEST_REASON).rstrip(".")
+    failed = f"{where}: the run store failed ({reason}); expected one that answers and has room"
+    if address:
+        return (
+            f"{failed}, at an address such as http://HOST:5000. Models and reports are safe. Correct {SERVER}, or run "
+            "again when it answers"
+        )
+    return (
+        f"{failed}. Models and reports are safe. Run again when it does, or delete {folder / DATABASE} and run "
+        "`python -m pipeline.track`, which makes it again from files"
+    )
+
+
+def connect(address: str) -> MlflowClient:
+    """Open a store. Raises TrackingError if that needs a package that is not installed, or the address is none."""
+    try:
+        mlflow.set_tracking_uri(address)
+        return MlflowClient()
+    except ImportError as error:
+        raise TrackingError(
+            f"{hide_password(address)}: needs a package that is not installed here ({innermost(error)}); expected the "
+            f"database's driver, such as psycopg2-binary for PostgreSQL. Install it, or set {SERVER} to a server's "
+            "address, such as http://HOST:5000"
+        ) from error
+    except ValueError as error:
+        raise OSError(str(error)) from error
 
 
 def make_database(folder: Path) -> None:

@@ -18,12 +18,15 @@ from mlflow.types import Schema, TensorSpec
 
 from fashion_mnist.data.description import DataSet
 from pipeline.store.connection import Store, TrackingError
-from pipeline.store.serving import ADDED, digest_folder, library_from, refuse_changed
+from pipeline.store.serving import ADDED, describe_change, digest_folder, library_from
 
 SERVED_CODE = Path(__file__).with_name("serving.py")
 # The tag of a logged model with the digests of its files; it is in the store's database, not beside the files.
 CONTENT = "content"
 CODE = "code"
+# What MLflow answers for a name, an alias or a model that is not there.
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+MAKE_AGAIN = "run `python -m pipeline.track`, which registers the models of the present state again"
 
 
 class Archive(NamedTuple):
@@ -100,32 +103,63 @@ def load_registered(store: Store, model_uri: str) -> Iterator[Registered]:
     try:
         version = store.client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
-        raise TrackingError(f"{model_uri}: is not in the run store; run `dvc repro` to register it") from error
+        if error.error_code not in ABSENT:
+            raise
+        raise TrackingError(f"{model_uri}: is not in the run store; {MAKE_AGAIN}") from error
     with tempfile.TemporaryDirectory() as scratch:
+        if fault := copy_logged(store, str(version.source), Path(scratch)):
+            raise TrackingError(f"{model_uri}: {fault}; {MAKE_AGAIN}")
         try:
-            folder = copy_registered(store, model_uri, str(version.source), Path(scratch))
-            with library_from(folder / CODE):
-                model = mlflow.pyfunc.load_model(str(folder))
-            yield Registered(model.model_config, model.predict)
+            yield load_copy(Path(scratch))
         except MlflowException as error:
             raise TrackingError(f"{model_uri}: {' '.join(str(error).split())}") from error
 
 
-def copy_registered(store: Store, model_uri: str, source: str, scratch: Path) -> Path:
-    """Copy a registered model's files, once they are shown to be those that were logged; returns their folder.
+def load_copy(folder: Path) -> Registered:
+    """Load a model from a copy of its files, by the code among them; older models import some of it when they predict."""
+    with library_from(folder / CODE):
+        model = mlflow.pyfunc.load_model(str(folder))
+
+    def predict(images: np.ndarray[Any, Any]) -> Mapping[str, np.ndarray[Any, Any]]:
+        with library_from(folder / CODE):
+            answer: Mapping[str, np.ndarray[Any, Any]] = model.predict(images)
+        return answer
+
+    return Registered(model.model_config, predict)
+
+
+def copy_logged(store: Store, source: str, folder: Path) -> str | None:
+    """Copy a logged model's files into a folder; returns what is wrong with them, None if they are those logged.
 
     source: the logged model, as models:/ID. The code among the files is not run before. A model that an older version
     of this project logged has no digest; its archive is checked when it is loaded.
     """
-    folder = Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=str(scratch)))
+    model_id = source.removeprefix("models:/")
+    try:
+        recorded = store.client.get_logged_model(model_id).tags.get(CONTENT)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return "its logged model was deleted"
+    if not store.client.list_logged_model_artifacts(model_id):
+        return "its files are gone"
+    mlflow.artifacts.download_artifacts(source, dst_path=str(folder))
     for compiled in list(folder.rglob("__pycache__")):  # Python would run it in place of the code
         shutil.rmtree(compiled)
-    recorded = store.client.get_logged_model(source.removeprefix("models:/")).tags.get(CONTENT)
-    if recorded:
-        expected, found = json.loads(recorded), digest_parts(folder)
-        for part in sorted(expected.keys() | found.keys()):
-            refuse_changed(part, found.get(part, "of no file"), expected.get(part, "no such file"))
-    return folder
+    found = digest_parts(folder)
+    for part, expected in sorted((json.loads(recorded) if recorded else found).items()):
+        if part not in found:
+            return f"{part} is missing"
+        if found[part] != expected:
+            return describe_change(part, found[part], expected)
+    added = found.keys() - json.loads(recorded).keys() if recorded else ()
+    return f"{min(added)} was added after it was registered" if added else None
+
+
+def find_fault(store: Store, source: str) -> str | None:
+    """Return what is wrong with a logged model, models:/ID; None if it is there and whole."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return copy_logged(store, source, Path(scratch))
 
 
 def digest_parts(folder: Path) -> dict[str, str]:

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fashion_mnist.data.description import DataSet
-from fashion_mnist.errors import ArtifactError
+from mlflow.exceptions import MlflowException
+
+from fashion_mnist.data.description import DataDescription, DataSet
 from fashion_mnist.params import GateParams
 from fashion_mnist.scores.promotion import Contender, best_on_validation, decide_promotion
-from pipeline.runtime.formats import parse_csv
-from pipeline.runtime.tables import PREDICTIONS
+from pipeline.store.champion import CLASSES, read_champion
 from pipeline.store.connection import Store, TrackingError
-from pipeline.store.runs import FINGERPRINT, read_artifact
+from pipeline.store.logged_model import ABSENT, MAKE_AGAIN, find_fault
+from pipeline.store.runs import FINGERPRINT
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -30,36 +31,80 @@ class Candidate(NamedTuple):
     contender: Contender
 
 
-def register(store: Store, candidate: Candidate) -> str:
-    """Return the version with the candidate's fingerprint; make it if there is none."""
-    known = find_version(store, candidate.fingerprint)
-    if known is not None:
-        return str(known.version)
-    version = store.client.create_model_version(
-        store.name,
-        f"models:/{candidate.model_id}",
-        run_id=candidate.run_id,
-        tags={**candidate.tags, FINGERPRINT: candidate.fingerprint},
-        description=candidate.description,
-        model_id=candidate.model_id,
+def is_registered(store: Store, candidates: Mapping[str, Candidate]) -> bool:
+    """Return whether each candidate has one version, which is whole, and the aliases are there; so is the champion."""
+    versions = [find_versions(store, candidate.fingerprint) for candidate in candidates.values()]
+    champion = version_of(store, CHAMPION)
+    if champion is None or any(len(found) != 1 for found in versions):
+        return False
+    known = {f"models:/{candidate.model_id}" for candidate in candidates.values()}
+    sources = {str(version.source) for version in (champion, *(found[0] for found in versions))}
+    if any(find_fault(store, source) for source in sources - known):
+        return False
+    is_tagged = all(
+        candidates[name].tags.items() <= found[0].tags.items() for name, found in zip(candidates, versions, strict=True)
     )
-    return str(version.version)
+    others = {str(found[0].version) for found in versions} - {str(champion.version)}
+    return is_tagged and (not others or version_of(store, CHALLENGER) is not None)
 
 
-def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams, dataset: DataSet) -> str:
+def register(store: Store, candidate: Candidate) -> str:
+    """Return the version with the candidate's fingerprint; make it if there is none, or its model is lost."""
+    source, client = f"models:/{candidate.model_id}", store.client
+    tags = {**candidate.tags, FINGERPRINT: candidate.fingerprint}
+    known = find_versions(store, candidate.fingerprint)
+    kept = next(
+        (version for version in known if version.source == source or not find_fault(store, version.source)), None
+    )
+    if kept is None:
+        kept = client.create_model_version(
+            store.name,
+            source,
+            run_id=candidate.run_id,
+            tags={**(known[-1].tags if known else {}), **tags},
+            description=candidate.description,
+            model_id=candidate.model_id,
+        )
+    for key, value in tags.items():
+        if kept.tags.get(key) != value:
+            client.set_model_version_tag(store.name, kept.version, key, value)
+    for lost in known:
+        if lost.version != kept.version:
+            replace_version(store, str(lost.version), str(kept.version))
+    return str(kept.version)
+
+
+def replace_version(store: Store, lost: str, heir: str) -> None:
+    """Put a version in the place of one whose model is lost: as former champion of others, and under its aliases."""
+    client = store.client
+    for version in client.search_model_versions(f"name = '{store.name}' and tags.`{FORMER}` = '{lost}'"):
+        client.set_model_version_tag(store.name, version.version, FORMER, heir)
+    for alias in client.get_model_version(store.name, lost).aliases:
+        client.set_registered_model_alias(store.name, alias, heir)
+    client.delete_model_version(store.name, lost)
+
+
+def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams, data: DataDescription) -> str:
     """Register the models of a state and update the aliases; returns a sentence about the outcome."""
-    make_registered_model(store, dataset)
+    make_registered_model(store, data)
     versions = {name: register(store, candidate) for name, candidate in candidates.items()}
+    accuracies = {name: candidate.contender.validation_accuracy for name, candidate in candidates.items()}
     present = version_of(store, CHAMPION)
-    best = best_on_validation({name: candidate.contender.validation_accuracy for name, candidate in candidates.items()})
+    fault = find_fault(store, str(present.source)) if present else None
+    best = best_on_validation((fault and not_rolled_back(store, versions, accuracies)) or accuracies)
     version = versions[best]
     if present is not None and str(present.version) == version:
         said = f"version {version}, {best}, is champion already"
+    elif present is not None and ROLLED_BACK in store.client.get_model_version(store.name, version).tags:
+        lost = f", which cannot be served ({fault}): give its alias to another on MLflow's pages" if fault else ""
+        said = (
+            f"version {version} was rolled back and is not promoted again; champion is version {present.version}{lost}"
+        )
     else:
-        said = replace_champion(store, present, version, candidates[best].contender, gate, dataset)
+        said = replace_champion(store, present, version, candidates[best].contender, gate, data)
     champion = version_of(store, CHAMPION)
     others = {
-        name: candidates[name].contender.validation_accuracy
+        name: accuracies[name]
         for name, number in versions.items()
         if champion is None or str(champion.version) != number
     }
@@ -68,16 +113,22 @@ def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams,
     return said
 
 
+def not_rolled_back(store: Store, versions: Mapping[str, str], accuracies: Mapping[str, float]) -> dict[str, float]:
+    """Return those models' accuracies whose versions were not rolled back."""
+    return {
+        name: accuracies[name]
+        for name, number in versions.items()
+        if ROLLED_BACK not in store.client.get_model_version(store.name, number).tags
+    }
+
+
 def replace_champion(
-    store: Store, present: Any, version: str, candidate: Contender, gate: GateParams, dataset: DataSet
+    store: Store, present: Any, version: str, candidate: Contender, gate: GateParams, data: DataDescription
 ) -> str:
     """Move the alias `champion` to a version if it should have it; either way, a tag says why."""
     client = store.client
-    if present is not None and ROLLED_BACK in client.get_model_version(store.name, version).tags:
-        return f"version {version} was rolled back and is not promoted again; champion is version {present.version}"
-    decision = decide_promotion(
-        candidate, read_champion(store, present) if present else None, gate, class_names=dataset.classes
-    )
+    champion = read_champion(store, present, data) if present else None
+    decision = decide_promotion(candidate, champion, gate, class_names=data.classes)
     outcome = "promoted" if decision.moves else "not promoted"
     client.set_model_version_tag(store.name, version, PROMOTION, f"{outcome}: {decision.reason}")
     if decision.moves:
@@ -88,41 +139,52 @@ def replace_champion(
     return f"version {version} {outcome}: {decision.reason}"
 
 
-def read_champion(store: Store, version: Any) -> Contender:
-    """Read what the champion predicted when it was registered. Raises ArtifactError when that is lost."""
-    name = f"predictions/{version.tags['model']}.csv"
-    content = read_artifact(store, version.run_id, name)
-    if content is None:
-        raise ArtifactError(
-            f"version {version.version} of {store.name} has no {name} in its run; expected what the champion "
-            f"predicted, to judge by. Take the alias {CHAMPION} off in the UI, or restore the run"
-        )
-    table = parse_csv(content, columns=PREDICTIONS, name=f"{name} of version {version.version}")
-    return Contender(
-        version.tags["model"], float(version.tags["validation_accuracy"]), table["label"], table["prediction"]
-    )
-
-
 def roll_back(store: Store) -> str:
     """Give the alias `champion` back to the version that had it before; returns a sentence that says so.
 
-    Raises TrackingError when there is none.
+    Raises TrackingError when there is none, or its model is lost.
     """
     present = version_of(store, CHAMPION)
     if present is None:
-        raise TrackingError(f"{store.name} has no champion; expected one to roll back. Run `dvc repro` first")
-    former = present.tags.get(FORMER)
-    if former is None:
+        raise TrackingError(f"{store.name} has no champion; expected one to roll back. {MAKE_AGAIN.capitalize()}")
+    number = present.tags.get(FORMER)
+    if number is None:
         raise TrackingError(
             f"version {present.version} of {store.name} replaced no champion; expected one to go back to"
         )
+    former = find_former(store, str(present.version), number)
     client = store.client
-    client.set_model_version_tag(store.name, present.version, ROLLED_BACK, f"to version {former}")
-    client.set_model_version_tag(store.name, former, PROMOTION, f"put back in place of version {present.version}")
+    client.set_model_version_tag(store.name, present.version, ROLLED_BACK, f"to version {number}")
+    client.set_model_version_tag(store.name, number, PROMOTION, f"put back in place of version {present.version}")
     client.set_registered_model_alias(store.name, CHALLENGER, present.version)
     # Last: once the champion has moved, a repetition would go back by one more version.
-    client.set_registered_model_alias(store.name, CHAMPION, former)
-    return f"champion is version {former} again, {client.get_model_version(store.name, former).tags['model']}"
+    client.set_registered_model_alias(store.name, CHAMPION, number)
+    return f"champion is version {number} again, {former.tags['model']}{describe_difference(former, present)}"
+
+
+def find_former(store: Store, present: str, number: str) -> Any:
+    """Return the version that a champion replaced. Raises TrackingError where it can no longer be served."""
+    try:
+        former = store.client.get_model_version(store.name, number)
+        fault = find_fault(store, str(former.source))
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        fault = "it was deleted"
+    if fault:
+        raise TrackingError(
+            f"version {number} of {store.name}, which version {present} replaced, cannot be served ({fault}); expected "
+            f"one to go back to. Give the alias {CHAMPION} to another version on MLflow's pages"
+        )
+    return former
+
+
+def describe_difference(former: Any, present: Any) -> str:
+    """Say that two versions know other classes, or take other images; empty if they do not, or nobody knows."""
+    known = former.tags.get(CLASSES), present.tags.get(CLASSES)
+    if None in known or known[0] == known[1]:
+        return ""
+    return f"; it knows other classes than version {present.version}, or takes images of another shape"
 
 
 def make_registered_model(store: Store, dataset: DataSet) -> None:
@@ -135,10 +197,10 @@ def make_registered_model(store: Store, dataset: DataSet) -> None:
         )
 
 
-def find_version(store: Store, fingerprint: str) -> Any:
-    """Return the version that carries a fingerprint; None if there is none."""
+def find_versions(store: Store, fingerprint: str) -> list[Any]:
+    """List the versions that carry a fingerprint, oldest first."""
     query = f"name = '{store.name}' and tags.`{FINGERPRINT}` = '{fingerprint}'"
-    return next(iter(store.client.search_model_versions(query)), None)
+    return sorted(store.client.search_model_versions(query), key=lambda version: int(version.version))
 
 
 def version_of(store: Store, alias: str) -> Any:

@@ -4,11 +4,11 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from pipeline.store.connection import Store
@@ -67,20 +67,42 @@ def find_runs(store: Store, **tags: str) -> list[Run]:
     return runs
 
 
-def keep_finished(store: Store, runs: Sequence[Run]) -> Run | None:
-    """Return the first finished run and delete all others, with the models logged in them."""
-    finished = [run for run in runs if run.info.status == "FINISHED"]
+def keep_finished(store: Store, runs: Sequence[Run], is_whole: Callable[[Run], bool] = lambda _: True) -> Run | None:
+    """Return the first run that is finished and whole; delete all others, with the models logged in them."""
+    kept = next((run for run in runs if run.info.status == "FINISHED" and is_whole(run)), None)
     for run in runs:
-        if run is not next(iter(finished), None):
+        if run is not kept:
             delete_run(store, run.info.run_id)
-    return finished[0] if finished else None
+    return kept
+
+
+def restore_files(store: Store, run_id: str, content: Content) -> bool:
+    """Log the files of a run again if one is missing; returns whether one was."""
+    names = {PurePosixPath(name) for name in content.texts}
+    for path, folder in content.files:
+        below = [file.relative_to(path.parent) for file in path.rglob("*") if file.is_file()] if path.is_dir() else []
+        names |= {PurePosixPath(folder, *file.parts) for file in below or [Path(path.name)]}
+    held = {
+        PurePosixPath(file.path)
+        for folder in {name.parent for name in names}
+        for file in store.client.list_artifacts(run_id, None if folder == PurePosixPath() else str(folder))
+    }
+    if names <= held:
+        return False
+    log_files(store, run_id, content)
+    return True
 
 
 def delete_run(store: Store, run_id: str) -> None:
     """Delete a run and what was logged as a model in it."""
-    for model in store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'"):
+    for model in find_logged(store, run_id):
         store.client.delete_logged_model(model.model_id)
     store.client.delete_run(run_id)
+
+
+def find_logged(store: Store, run_id: str) -> list[LoggedModel]:
+    """List what was logged as a model in a run, deleted ones excluded."""
+    return list(store.client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'"))
 
 
 def start_run(store: Store, *, name: str, tags: Mapping[str, str]) -> str:
@@ -136,6 +158,12 @@ def fill_run(store: Store, run_id: str, content: Content, *, model_id: str | Non
             )
         )
     client.log_batch(run_id, metrics=metrics, params=as_params(content.params))
+    log_files(store, run_id, content)
+
+
+def log_files(store: Store, run_id: str, content: Content) -> None:
+    """Log the files of a run's content."""
+    client = store.client
     with tempfile.TemporaryDirectory() as scratch:
         for name, text in content.texts.items():
             (Path(scratch) / name).write_text(text)

@@ -126,9 +126,13 @@ def refuse_changed(name: str, found: str, expected: str) -> None:
     """Raise MlflowException unless a digest is the one that was registered."""
     if found != expected:
         raise MlflowException(
-            f"{name}: sha256 is {found[:12]}…, expected {expected[:12]}…; it was changed after it was registered. "
-            "Delete the store and run `dvc repro`"
+            f"{describe_change(name, found, expected)}; register it again: `python -m pipeline.track`"
         )
+
+
+def describe_change(name: str, found: str, expected: str) -> str:
+    """Say that a file is not the one that was registered."""
+    return f"{name}: sha256 is {found[:12]}…, expected {expected[:12]}…; it was changed after it was registered"
 
 
 def answer(data: bytes, content_type: str | None, model: Any, input_schema: Any) -> Any:

@@ -15,7 +15,7 @@ from fashion_mnist.data.description import DataDescription
 from fashion_mnist.report.run_description import describe_study
 from fashion_mnist.scores.gating import flatten
 from fashion_mnist.study import Study, TrialRecord
-from pipeline.runtime.command import progress_bar
+from pipeline.runtime.command import progress_bar, say
 from pipeline.runtime.paths import STUDY
 from pipeline.store.connection import Store
 from pipeline.store.content import epoch_measures, sources
@@ -31,6 +31,7 @@ from pipeline.store.runs import (
     find_runs,
     keep_finished,
     log_measures,
+    restore_files,
     set_tags,
     start_run,
 )
@@ -50,7 +51,10 @@ def project_study(store: Store, study: Study, data: DataDescription) -> str:
         stored[run.data.tags[FINGERPRINT]].append(run)
     trials = {fingerprint(mark, trial.name): trial for trial in study.trials}
     children = {key: keep_finished(store, stored[key]) for key in trials}
+    content = study_content(study, data)
     parent = keep_finished(store, find_runs(store, **{FINGERPRINT: mark}))
+    if parent and restore_files(store, parent.info.run_id, content):
+        say(f"study {mark[:8]}: files of its run were missing, and are there again")
     if parent and all(child and child.data.tags[PARENT] == parent.info.run_id for child in children.values()):
         return f"study {mark[:8]}: the store already holds its {1 + len(children)} runs"
     tags = {FINGERPRINT: mark, DESCRIPTION: describe_study(study), "data": data.label}
@@ -65,7 +69,7 @@ def project_study(store: Store, study: Study, data: DataDescription) -> str:
                 log_trial(store, study, trials[key], accuracy, {FINGERPRINT: key, STATE: mark, PARENT: parent_id})
             bar.update()
     if parent is None:
-        fill_run(store, parent_id, study_content(study, data))
+        fill_run(store, parent_id, content)
     close_run(store, parent_id, "FINISHED")  # last, so an unfinished parent means an unfinished projection
     return f"study {mark[:8]}: {1 + len(children)} runs in the store"
 

@@ -42,10 +42,23 @@ class StudyError(PipelineError):
 
 
 def innermost(error: BaseException) -> str:
-    """Return the innermost cause of an error, which says more than what is wrapped around it, in one line."""
-    cause = error
+    """Return the innermost cause of an error that is a sentence, in one line: it says more than what is wrapped around.
+
+    A single word, such as the key of a KeyError, is no sentence. If no cause is one, the innermost is named.
+    """
+    cause, said = error, str(error)
     while True:
+        words = str(cause).split()
+        said = " ".join(words) if len(words) > 1 or cause is error else said
         inner = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
         if not isinstance(inner, BaseException):
-            return " ".join(str(cause).split()) or type(cause).__name__
+            return said or type(cause).__name__
         cause = inner
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text after its last whole sentence within `most` characters; after a word, if not even one fits."""
+    if len(text) <= most:
+        return text
+    sentence = text[: most + 1].rfind(". ")
+    return text[: sentence + 1] if sentence > 0 else f"{text[: most - 1].rpartition(' ')[0]} …"

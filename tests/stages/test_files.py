@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_mnist.errors import ArtifactError, innermost
+from fashion_mnist.errors import ArtifactError, innermost, shorten
 from pipeline.runtime.files import atomic_write, write_bytes
 
 # Above what Linux gives to processes, unless it is told to give more than 4 million.
@@ -35,6 +35,19 @@ def test_innermost_cause_is_one_line() -> None:
     outer.__cause__ = ConnectionRefusedError(111, "Connection\n refused")
     assert innermost(outer) == "[Errno 111] Connection refused"
     assert innermost(TimeoutError()) == "TimeoutError"
+
+
+def test_innermost_cause_is_a_sentence_where_there_is_one() -> None:
+    outer = ValueError("the scheme s3 is not supported")
+    outer.__cause__ = KeyError("s3")
+    assert innermost(outer) == "the scheme s3 is not supported"
+
+
+def test_long_reason_ends_with_its_last_whole_sentence() -> None:
+    text = "It is full. Delete some of it. " + "See the long page " * 20
+    assert shorten(text, 40) == "It is full. Delete some of it."
+    assert shorten("one " * 20, 10) == "one one …"
+    assert shorten("short", 10) == "short"
 
 
 @contextmanager

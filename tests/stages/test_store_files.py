@@ -1,9 +1,11 @@
-"""A run store on disk that a killed process left half-made."""
+"""A run store on disk that a killed process left half-made, and addresses at which there is none."""
 
 import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from pipeline.tools.demo import PROJECT
 from tests.processes import run_python
@@ -11,10 +13,10 @@ from tests.processes import run_python
 OPEN = "from pipeline.runtime.command import run; from pipeline.tools.rollback import main; run(main)"
 
 
-def open_in(folder: Path) -> "subprocess.CompletedProcess[str]":
+def open_in(folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
     """Ask a store for its champion, in a process of its own: MLflow keeps files open."""
     shutil.copy(PROJECT / "tests/params.yaml", folder)
-    environment = {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "PATH": ""}
+    environment = {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "PATH": "", **more}
     return run_python("-c", OPEN, folder=folder, environment=environment)
 
 
@@ -36,3 +38,28 @@ def test_store_that_is_half_made_is_one_line_that_says_what_to_delete(tmp_path: 
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1
     assert f"delete {tmp_path / 'tracking/mlflow.db'}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("postgresql://user:secret@host/runs", "No module named 'psycopg"),
+        ("mysql+pymysql://user:secret@host/runs", "No module named 'pymysql'"),
+        ("mssql://user:secret@host/runs", "No module named 'pyodbc'"),
+        ("oracle://host/runs", "Supported URI schemes are"),
+        ("localhost:5000", "Supported URI schemes are"),
+        ("127.0.0.1:5000", "Please migrate to a database backend"),
+        ("file:///srv/runs", "Please migrate to a database backend"),
+        ("http://[::1", "Invalid IPv6 URL"),
+        ("http://host:port", "not a valid host or port"),
+        ("https://host:99999", "Failed to parse"),
+    ],
+)
+def test_address_of_no_store_is_one_line_that_says_what_to_set(tmp_path: Path, address: str, said: str) -> None:
+    done = open_in(tmp_path, MLFLOW_TRACKING_URI=address)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert said in done.stderr
+    assert "MLFLOW_TRACKING_URI" in done.stderr
+    assert "http://HOST:5000" in done.stderr
+    assert "secret" not in done.stderr

@@ -3,20 +3,29 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from fashion_mnist.data.split import Labels
 from fashion_mnist.params import GateParams
 from fashion_mnist.scores.gating import Evaluation, judge
 
 
 class Contender(NamedTuple):
-    """A model that is or may become champion: accuracy on validation, and on the same test images, shape (n,)."""
+    """A model that is or may become champion: accuracy on validation, and on the same test images, shape (n,).
+
+    note: how it was scored, if otherwise than when it was made.
+    """
 
     model: str
     validation_accuracy: float
     labels: Labels
     predictions: Labels
+    note: str = ""
+
+
+class Unfit(NamedTuple):
+    """A champion that cannot be compared with any model of the present data, and why."""
+
+    model: str
+    reason: str
 
 
 class Decision(NamedTuple):
@@ -32,21 +41,21 @@ def best_on_validation(accuracies: Mapping[str, float]) -> str:
 
 
 def decide_promotion(
-    candidate: Contender, champion: Contender | None, gate: GateParams, *, class_names: Sequence[str]
+    candidate: Contender, champion: Contender | Unfit | None, gate: GateParams, *, class_names: Sequence[str]
 ) -> Decision:
-    """Decide whether a candidate takes the place of the present champion.
+    """Decide whether a candidate takes the place of the present champion; both are scored on the same images.
 
     Accuracy on validation decides, so that test stays out of the choice; the gate can only veto: no champion is
-    replaced by a model that may be worse on the champion's own test images.
+    replaced by a model that may be worse on the same test images. A champion that is unfit is replaced.
     """
     reached = f"{candidate.model} reaches {100 * candidate.validation_accuracy:.2f} % on validation"
     if champion is None:
         return Decision(True, f"{reached}, the best of this state; there was no champion before")
-    against = f"the champion, {champion.model}, {100 * champion.validation_accuracy:.2f} %"
+    if isinstance(champion, Unfit):
+        return Decision(True, f"{reached}; it replaces the champion, {champion.model}, which {champion.reason}")
+    against = f"the champion, {champion.model}, {100 * champion.validation_accuracy:.2f} %{champion.note}"
     if candidate.validation_accuracy <= champion.validation_accuracy:
         return Decision(False, f"{reached} and does not beat {against}")
-    if not np.array_equal(candidate.labels, champion.labels):
-        return Decision(False, f"{reached}, but was tested on other images than {against}; they cannot be compared")
     verdict = judge(
         candidate.labels,
         Evaluation(candidate.predictions),

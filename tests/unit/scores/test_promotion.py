@@ -5,7 +5,7 @@ import pytest
 
 from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.params import Floors, GateParams
-from fashion_mnist.scores.promotion import Contender, best_on_validation, decide_promotion
+from fashion_mnist.scores.promotion import Contender, Unfit, best_on_validation, decide_promotion
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 100)
 GATE = GateParams(margin=0.012, confidence=0.95, floors={})
@@ -17,7 +17,7 @@ def contender(model: str, validation: float, *, wrong: int) -> Contender:
     return Contender(model, validation, LABELS, predictions)
 
 
-def decide(candidate: Contender, champion: Contender | None, gate: GateParams = GATE) -> tuple[bool, str]:
+def decide(candidate: Contender, champion: Contender | Unfit | None, gate: GateParams = GATE) -> tuple[bool, str]:
     return decide_promotion(candidate, champion, gate, class_names=CLASS_NAMES)
 
 
@@ -58,8 +58,12 @@ def test_gate_holds_a_challenger_to_its_floor() -> None:
     assert "the floor is 99.00 %" in reason
 
 
-def test_models_tested_on_other_images_are_not_compared() -> None:
-    champion = contender("dense", 0.9, wrong=50)._replace(labels=LABELS[::-1])
-    moves, reason = decide(contender("cnn", 0.95, wrong=50), champion)
-    assert not moves
-    assert "was tested on other images" in reason
+def test_champion_that_is_unfit_is_replaced_by_whatever_is_best_and_the_reason_is_told() -> None:
+    moves, reason = decide(contender("cnn", 0.2, wrong=900), Unfit("dense", "does not know the class hat"))
+    assert moves
+    assert "it replaces the champion, dense, which does not know the class hat" in reason
+
+
+def test_champion_that_was_scored_anew_is_told_so() -> None:
+    champion = contender("dense", 0.9, wrong=60)._replace(note=" on the present images")
+    assert "the champion, dense, 90.00 % on the present images" in decide(contender("cnn", 0.91, wrong=50), champion)[1]

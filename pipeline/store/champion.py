@@ -1,0 +1,97 @@
+"""What the champion is compared by: what its run stores, or its answers on the present data if that is other data.
+
+The second reads the validation and test splits and loads TensorFlow, both only then.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_mnist.data.dataset import restore_pixels
+from fashion_mnist.data.description import DataDescription, SplitDescription
+from fashion_mnist.data.split import Labels
+from fashion_mnist.errors import innermost, shorten
+from fashion_mnist.scores.promotion import Contender, Unfit
+from fashion_mnist.training.objective import accuracy_score, most_probable
+from pipeline.runtime.command import quiet_import, say
+from pipeline.runtime.formats import parse_csv, read_split
+from pipeline.runtime.lock import check_inputs
+from pipeline.runtime.paths import NORMALIZED
+from pipeline.runtime.tables import PREDICTIONS
+from pipeline.store.connection import Store
+from pipeline.store.logged_model import Registered, copy_logged, load_copy
+from pipeline.store.runs import read_artifact
+from pipeline.store.state import fingerprint
+
+# The tags of a version that say which data its scores are of.
+CLASSES = "data.classes"
+SCORED_ON = ("validation", "test")
+
+
+def identify_data(data: DataDescription) -> dict[str, str]:
+    """Return tags that differ if classes or the shape of images differ, or the images or labels of a split."""
+
+    def identify(split: SplitDescription) -> str:
+        return fingerprint(split.images_sha256, split.labels_sha256)
+
+    return {
+        CLASSES: fingerprint(data.classes, data.image_shape),
+        **{f"data.{name}": identify(data.splits[name]) for name in SCORED_ON},
+    }
+
+
+def read_champion(store: Store, version: Any, data: DataDescription) -> Contender | Unfit:
+    """Return what a version is compared by on the present data, or why it cannot be.
+
+    A version that an older state of this project registered does not say which data it was scored on, so it is scored.
+    """
+    model = version.tags.get("model", f"version {version.version}")
+    with tempfile.TemporaryDirectory() as scratch:
+        if fault := copy_logged(store, str(version.source), Path(scratch)):
+            return Unfit(model, f"can no longer be loaded: {fault}")
+        if identify_data(data).items() <= version.tags.items():
+            content = read_artifact(store, version.run_id, f"predictions/{model}.csv")
+            if content is not None:
+                table = parse_csv(content, columns=PREDICTIONS, name=f"what version {version.version} predicted")
+                accuracy = float(version.tags["validation_accuracy"])
+                return Contender(model, accuracy, table["label"], table["prediction"])
+        say(f"scoring the champion, version {version.version}, on the present images")
+        return score(model, Path(scratch), data)
+
+
+def score(model: str, folder: Path, data: DataDescription) -> Contender | Unfit:
+    """Score a model on the present images, by the code in the copy of its files."""
+    check_inputs(*(NORMALIZED / name for name in SCORED_ON))
+    splits = {name: read_split(name) for name in SCORED_ON}
+    try:
+        with quiet_import():
+            loaded = load_copy(folder)
+            if reason := describe_misfit(loaded.config, data):
+                return Unfit(model, reason)
+            found = {name: answer(loaded, restore_pixels(split.images)) for name, split in splits.items()}
+    except Exception as error:  # noqa: BLE001 - the code of the copy, and what it needs, may raise anything
+        return Unfit(model, f"cannot be loaded here ({shorten(innermost(error), 200)})")
+    accuracy = round(accuracy_score(splits["validation"].labels, found["validation"]), 6)
+    return Contender(model, accuracy, splits["test"].labels, found["test"], note=" on the present images")
+
+
+def answer(loaded: Registered, images: np.ndarray[Any, Any]) -> Labels:
+    """Return the classes that a loaded model finds, shape (n,); images: uint8."""
+    return most_probable(loaded.predict(images)["probabilities"])
+
+
+def describe_misfit(config: Mapping[str, Any], data: DataDescription) -> str | None:
+    """Say how a registered model does not fit the present data; None if it does."""
+    shape, classes = tuple(config["shape"]), tuple(config["classes"])
+    if shape != data.image_shape:
+        return f"takes images of shape {shape}, and the present ones have {data.image_shape}"
+    if classes == data.classes:
+        return None
+    for name in (name for name in data.classes if name not in classes):
+        return f"does not know the class {name}"
+    for name in (name for name in classes if name not in data.classes):
+        return f"knows the class {name}, which the present data lacks"
+    return "numbers its classes otherwise"
