@@ -116,7 +116,7 @@ def load_registered(store: Store, model_uri: str) -> Iterator[Registered]:
 
 
 def load_copy(folder: Path) -> Registered:
-    """Load a model from a copy of its files, by the code among them; older models import some of it when they predict."""
+    """Load a model from a copy of its files, by the code among them; older ones import some of it when they predict."""
     with library_from(folder / CODE):
         model = mlflow.pyfunc.load_model(str(folder))
 
