@@ -1,7 +1,8 @@
 """Score every model: models, data/normalized -> reports/{metrics,predictions,position,rotation,noise}, arrays.npz.
 
-The only stage that opens the test split. All models share one process, since importing TensorFlow takes longer than
-scoring them. What the report shows of images and networks is kept as small arrays, so it needs neither.
+The only stage that opens the test split, but for `track`, if a champion of other data must be scored. All models share
+one process, since importing TensorFlow takes longer than scoring them. What the report shows of images and networks is
+kept as small arrays, so it needs neither.
 """
 
 import os

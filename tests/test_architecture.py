@@ -237,9 +237,9 @@ def test_module_imports_only_what_it_uses(module: str, call: str, unwanted: set[
     assert not loaded & unwanted
 
 
-def test_only_evaluate_depends_on_the_test_split() -> None:
+def test_only_evaluate_depends_on_the_test_split_and_track_to_score_a_champion_of_other_data() -> None:
     covering = {"data", "data/normalized", "data/normalized/test"}
-    assert {name for name, stage in dvc_stages().items() if covering & paths(stage, "deps")} == {"evaluate"}
+    assert {name for name, stage in dvc_stages().items() if covering & paths(stage, "deps")} == {"evaluate", "track"}
 
 
 def test_scaffold_is_there() -> None:

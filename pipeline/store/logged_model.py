@@ -162,6 +162,15 @@ def find_fault(store: Store, source: str) -> str | None:
         return copy_logged(store, source, Path(scratch))
 
 
+def delete_logged(store: Store, source: str) -> None:
+    """Delete a logged model, models:/ID, if it is there."""
+    try:
+        store.client.delete_logged_model(source.removeprefix("models:/"))
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+
+
 def digest_parts(folder: Path) -> dict[str, str]:
     """Return the sha256 of each of a model's files by path, and of its copy of the library as one."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}

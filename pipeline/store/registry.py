@@ -10,7 +10,7 @@ from fashion_mnist.params import GateParams
 from fashion_mnist.scores.promotion import Contender, best_on_validation, decide_promotion
 from pipeline.store.champion import CLASSES, read_champion
 from pipeline.store.connection import Store, TrackingError
-from pipeline.store.logged_model import ABSENT, MAKE_AGAIN, find_fault
+from pipeline.store.logged_model import ABSENT, MAKE_AGAIN, delete_logged, find_fault
 from pipeline.store.runs import FINGERPRINT
 
 CHAMPION = "champion"
@@ -32,34 +32,41 @@ class Candidate(NamedTuple):
 
 
 def is_registered(store: Store, candidates: Mapping[str, Candidate]) -> bool:
-    """Return whether each candidate has one version, which is whole, and the aliases are there; so is the champion."""
+    """Return whether each candidate has one version that is whole, and the aliases are there; so is the champion."""
     versions = [find_versions(store, candidate.fingerprint) for candidate in candidates.values()]
-    champion = version_of(store, CHAMPION)
+    champion, challenger = version_of(store, CHAMPION), version_of(store, CHALLENGER)
     if champion is None or any(len(found) != 1 for found in versions):
         return False
-    known = {f"models:/{candidate.model_id}" for candidate in candidates.values()}
-    sources = {str(version.source) for version in (champion, *(found[0] for found in versions))}
-    if any(find_fault(store, source) for source in sources - known):
+    numbers = {found[0].version for found in versions}
+    if challenger is None and numbers != {champion.version}:
         return False
-    is_tagged = all(
-        candidates[name].tags.items() <= found[0].tags.items() for name, found in zip(candidates, versions, strict=True)
-    )
-    others = {str(found[0].version) for found in versions} - {str(champion.version)}
-    return is_tagged and (not others or version_of(store, CHALLENGER) is not None)
+    return all(
+        candidate.tags.items() <= found[0].tags.items() and is_whole(store, found[0])
+        for candidate, found in zip(candidates.values(), versions, strict=True)
+    ) and (champion.version in numbers or not find_fault(store, champion.source))
+
+
+def is_whole(store: Store, version: Any) -> bool:
+    """Return whether the run and the model of a version are there."""
+    try:
+        run = store.client.get_run(version.run_id)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return False
+    return run.info.lifecycle_stage == "active" and not find_fault(store, version.source)
 
 
 def register(store: Store, candidate: Candidate) -> str:
-    """Return the version with the candidate's fingerprint; make it if there is none, or its model is lost."""
-    source, client = f"models:/{candidate.model_id}", store.client
+    """Return the version with the candidate's fingerprint; make it if there is none, or its run or model is lost."""
+    client = store.client
     tags = {**candidate.tags, FINGERPRINT: candidate.fingerprint}
     known = find_versions(store, candidate.fingerprint)
-    kept = next(
-        (version for version in known if version.source == source or not find_fault(store, version.source)), None
-    )
+    kept = next((version for version in known if is_whole(store, version)), None)
     if kept is None:
         kept = client.create_model_version(
             store.name,
-            source,
+            f"models:/{candidate.model_id}",
             run_id=candidate.run_id,
             tags={**(known[-1].tags if known else {}), **tags},
             description=candidate.description,
@@ -70,18 +77,19 @@ def register(store: Store, candidate: Candidate) -> str:
             client.set_model_version_tag(store.name, kept.version, key, value)
     for lost in known:
         if lost.version != kept.version:
-            replace_version(store, str(lost.version), str(kept.version))
+            replace_version(store, lost, str(kept.version))
     return str(kept.version)
 
 
-def replace_version(store: Store, lost: str, heir: str) -> None:
-    """Put a version in the place of one whose model is lost: as former champion of others, and under its aliases."""
+def replace_version(store: Store, lost: Any, heir: str) -> None:
+    """Put a version in the place of one that is not whole: as former champion of others, and under its aliases."""
     client = store.client
-    for version in client.search_model_versions(f"name = '{store.name}' and tags.`{FORMER}` = '{lost}'"):
+    for version in client.search_model_versions(f"name = '{store.name}' and tags.`{FORMER}` = '{lost.version}'"):
         client.set_model_version_tag(store.name, version.version, FORMER, heir)
-    for alias in client.get_model_version(store.name, lost).aliases:
+    for alias in client.get_model_version(store.name, lost.version).aliases:
         client.set_registered_model_alias(store.name, alias, heir)
-    client.delete_model_version(store.name, lost)
+    client.delete_model_version(store.name, lost.version)
+    delete_logged(store, lost.source)
 
 
 def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams, data: DataDescription) -> str:

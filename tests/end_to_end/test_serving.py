@@ -24,6 +24,7 @@ from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import MlflowClient, TrackingError, open_store
 from pipeline.store.logged_model import load_registered
 from pipeline.store.serving import MOST_BYTES, digest_folder
+from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import (
     copy_workspace,
     environment_of,
@@ -252,6 +253,22 @@ def registered(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = copy_workspace(tracked, tmp_path_factory.mktemp("registered") / "clone")
     assert run_module("track", folder=workspace).returncode == 0
     return workspace
+
+
+def test_champion_loads_in_python_as_the_page_says(tracked: Path) -> None:
+    page = (PROJECT / "docs/serving.md").read_text()
+    code = re.findall(r"## Load it in Python\n\n```python\n(.*?)```", page, re.DOTALL)[0]
+    ask = (
+        "import json, numpy as np\n"
+        "from fashion_mnist.data.idx import decode_idx\n"
+        "content = open('data/raw/t10k-images-idx3-ubyte.gz', 'rb').read()\n"
+        f"images = decode_idx(content, dimensions=3, name='images')[:{IMAGES}, ..., np.newaxis]\n"
+        "print(json.dumps(model.predict(images)['names'].tolist()))\n"
+    )
+    done = run_script(code + ask, folder=tracked)
+    assert done.returncode == 0, done.stderr
+    wanted = [CLASS_NAMES[number] for number in expected(tracked)["prediction"]]
+    assert json.loads(done.stdout.splitlines()[-1]) == wanted
 
 
 @contextmanager

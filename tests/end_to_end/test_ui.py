@@ -1,12 +1,15 @@
 """MLflow's pages in a real browser, on the store of a run; pictures stay in .screenshots."""
 
 import json
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
@@ -45,6 +48,48 @@ def pages(workspace: Path) -> Iterator[str]:
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     with running(command, folder=workspace, ready=f"{address}/health", environment=environment_of()):
         yield address
+
+
+def recipe(*arguments: str) -> list[str]:
+    """Return the words with which `make ui` starts MLflow."""
+    said = subprocess.run(["make", "-n", "ui", *arguments], cwd=PROJECT, capture_output=True, text=True, check=True)
+    (line,) = [line for line in said.stdout.splitlines() if " mlflow ui " in line]
+    return ["env", *shlex.split(line)]
+
+
+def statuses(address: str, host: str) -> list[int]:
+    """Ask for the page and for its runs, as a browser does that knows the server by another name."""
+    asked = {"Host": host, "Origin": f"https://{host}"}
+    found = requests.post(
+        f"{address}/ajax-api/2.0/mlflow/runs/search", json={"experiment_ids": ["1"]}, headers=asked, timeout=60
+    )
+    return [requests.get(address, headers={"Host": host}, timeout=60).status_code, found.status_code]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], {"127.0.0.1:PORT": [200, 200], "runs.example": [403, 403], "runs.example:8443": [403, 403]}),
+        (
+            ["HOSTS=runs.example"],
+            {
+                "127.0.0.1:PORT": [200, 200],
+                "runs.example": [200, 200],
+                "runs.example:8443": [200, 200],
+                "other.example": [403, 403],
+            },
+        ),
+    ],
+)
+def test_pages_answer_to_a_forwarded_name_once_make_ui_is_told_of_it(
+    arguments: list[str], expected: dict[str, list[int]], workspace: Path
+) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = recipe(f"PORT={port}", *arguments)
+    with running(command, folder=workspace, ready=f"{address}/health", environment=environment_of(workspace)):
+        hosts = {host: host.replace("PORT", str(port)) for host in expected}
+        assert {name: statuses(address, host) for name, host in hosts.items()} == expected
 
 
 def wait_for(browser: webdriver.Chrome, condition: Callable[[], object], name: str) -> None:
