@@ -24,14 +24,19 @@ AHEAD = 2
 TICK_SECONDS = 2
 # How long a study without workers is silent: twice as long each time, up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 60, 900
-# What a worker evaluates: function(*arguments) of pipeline.trials.worker, from the checkout in its own folder. It is
-# text because the scheduler unpickles all that is sent and has no checkout, because `dask worker` cannot import from
-# its folder, and because compiled code fits only one version of Python.
-IN_CHECKOUT = """[
-    (path := __import__("sys").path, folder := __import__("os").getcwd()),
-    folder in path or path.insert(0, folder),
-    getattr(__import__("importlib").import_module("pipeline.trials.worker"), function)(*arguments),
-][-1]"""
+# What a worker runs: a function of its own checkout, the folder that it was started in. It is sent as text because the
+# scheduler unpickles whatever is sent and has no checkout, `dask worker` does not import from its folder, and compiled
+# code fits only one version of Python.
+IN_CHECKOUT = """
+import os, sys
+if os.getcwd() not in sys.path:
+    sys.path.insert(0, os.getcwd())
+try:
+    from pipeline.trials import worker
+except SystemExit as error:  # what a command does without the environment; it would end the worker, again and again
+    raise ImportError(f"{sys.executable} has not the project's packages") from error
+answer = getattr(worker, function)(*arguments)
+"""
 
 
 class Failure(NamedTuple):
@@ -74,7 +79,7 @@ def run_trials(
                 name = f"{trials[key].kind}_{trials[key].model}-{key}-{next(queue.numbers)}"
                 allowed = workers.allowed()
                 call = call_of("work", trials[key].document(), fingerprint._asdict())
-                future = client.submit(eval, IN_CHECKOUT, call, key=name, workers=allowed, pure=False)
+                future = client.submit(*call, key=name, workers=allowed, pure=False)
                 queue.running[future] = Sent(key, allowed)
             for future in wait_for_some(queue.running):
                 key = queue.running.pop(future).key
@@ -94,9 +99,9 @@ def run_trials(
     return queue.failures
 
 
-def call_of(function: str, *arguments: object) -> dict[str, object]:
-    """Return what IN_CHECKOUT needs to know."""
-    return {"function": function, "arguments": arguments}
+def call_of(function: str, *arguments: object) -> tuple[Any, ...]:
+    """Return what Dask is told in order to call a function of pipeline.trials.worker in a worker's checkout."""
+    return eval, "exec(source) or answer", {"source": IN_CHECKOUT, "function": function, "arguments": arguments}
 
 
 class Sent(NamedTuple):
@@ -164,14 +169,16 @@ class Workers:
 
     def _check(self, new: list[str]) -> None:
         call = call_of("find_difference", self._expected)
-        found = self._client.run(eval, IN_CHECKOUT, call, workers=new, on_error="return")
+        found = self._client.run(*call, workers=new, on_error="return")
         for address, difference in found.items():
             if isinstance(difference, OSError):
                 continue  # it left before it answered
             self._checked.add(address)
             if isinstance(difference, Exception):
                 folder = self._client.run(os.getcwd, workers=[address], on_error="return").get(address)
-                difference = f"{folder}: {difference}; expected a checkout of this project. Start `dask worker` in one"
+                difference = (
+                    f"{folder}: {difference}; expected a checkout of this project, and `dask worker` of its environment"
+                )
             if difference:
                 self.refuse(address, difference)
 
