@@ -104,7 +104,7 @@ def test_what_was_deleted_is_made_again_by_track_as_predict_says(what: str, move
     if for_good:
         address = f"sqlite:///{moved / 'tracking' / DATABASE}"
         collect = ["-m", "mlflow", "gc", "--backend-store-uri", address, "--tracking-uri", address]
-        done = run_python(*collect, folder=moved, environment=environment_of(moved))
+        done = run_python(*collect, folder=moved, environment=environment_of())
         assert done.returncode == 0, done.stderr
     if not serves:
         code, said = predict(moved)

@@ -87,7 +87,7 @@ def test_pages_answer_to_a_forwarded_name_once_make_ui_is_told_of_it(
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = recipe(f"PORT={port}", *arguments)
-    with running(command, folder=workspace, ready=f"{address}/health", environment=environment_of(workspace)):
+    with running(command, folder=workspace, ready=f"{address}/health", environment=environment_of()):
         hosts = {host: host.replace("PORT", str(port)) for host in expected}
         assert {name: statuses(address, host) for name, host in hosts.items()} == expected
 
