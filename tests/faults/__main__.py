@@ -33,6 +33,7 @@ WORKERS = 2
 PRELOADED = ("download", "normalize", "report", "track", "tools.rollback", "tools.study", "train", "evaluate")
 # How many kills of a case at most, and failures of each kind; where a point takes long, fewer.
 MOST = {"report": (60, 8), "track": (40, 6), "rollback": (30, 6), "evaluate": (6, 1), "study, one trial": (6, 1)}
+MOST |= {"rollback, project moved": (20, 2), "track, models deleted": (30, 2)}
 MOST |= {"dvc repro itself": (30, 0)} | dict.fromkeys(("train@dense", "train@cnn"), (5, 1))
 ALL = (10**6, 10**6)
 # At how many of the requests of `track` its server dies at most.

@@ -119,6 +119,34 @@ def _note_former() -> None:
         store.client.set_model_version_tag(store.name, present.version, FORMER, other)
 
 
+def moved_project(clone: Path) -> None:
+    """Let the store say that its artifacts lie elsewhere, as after the project was moved; it can be rolled back."""
+    former_champion(clone)
+    ended = run_forked(_misplace, clone)
+    assert ended.code == 0, ended.said
+
+
+def _misplace() -> None:
+    from pipeline.store.relocation import relocate
+
+    relocate(Path("tracking/mlflow.db"), "file:///former/tracking/artifacts")
+
+
+def deleted_models(clone: Path) -> None:
+    """Delete what a person may delete on MLflow's pages: the champion's logged model, and the other's version."""
+    ended = run_forked(_delete_models, clone)
+    assert ended.code == 0, ended.said
+
+
+def _delete_models() -> None:
+    from pipeline.store.connection import open_store
+    from pipeline.store.registry import CHALLENGER, CHAMPION, version_of
+
+    with open_store("fashion-mnist") as store:
+        store.client.delete_logged_model(version_of(store, CHAMPION).source.removeprefix("models:/"))
+        store.client.delete_model_version(store.name, version_of(store, CHALLENGER).version)
+
+
 def read_runs(clone: Path, address: str = "") -> Any:
     """Describe everything in a workspace's store, or a server's, but ids and times; it holds one state."""
     return _read(clone, address, describe_store)
@@ -151,7 +179,9 @@ CASES = [
     Case("study, tables", "tools.study", base="studied"),
     Case("report", "report", stage="report"),
     Case("rollback", "tools.rollback", prepare=former_champion, store=True),
+    Case("rollback, project moved", "tools.rollback", prepare=moved_project, store=True),
     Case("track", "track", stage="track", prepare=no_store, store=True),
+    Case("track, models deleted", "track", prepare=deleted_models, store=True),
     # DVC's own writes: its child, the stage, is not traced.
     Case("dvc repro itself", "dvc", ["repro", "--force", "--single-item", "normalize"], forked=False),
     Case("train@dense", "train", ["dense"], "train@dense", forked=False),

@@ -60,6 +60,15 @@ def with_runs(folder: Path, tracked: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("name", ["rollback, project moved", "track, models deleted"])
+def test_store_that_must_be_mended_is_mended_also_after_a_kill(name: str, tracked: Path, tmp_path: Path) -> None:
+    copy_workspace(tracked, tmp_path / "base", store=True)
+    case = CASES_BY_NAME[name]
+    reference = take_reference(case, tmp_path)
+    verdicts = [disturb(case, point, KILL, reference, tmp_path, by_dvc=False) for point in evenly(reference.points, 3)]
+    assert [verdict for verdict in verdicts if verdict.wrong] == []
+
+
 def test_two_tracks_against_one_server_take_turns(with_runs: Path) -> None:
     ended, wrong = two_tracks(with_runs, 1)
     assert [end.code for end in ended] == [0, 0]
