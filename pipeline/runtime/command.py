@@ -21,8 +21,8 @@ INTERRUPTED = 130
 UNUSED_BY_KERAS = ("matplotlib", "sklearn")
 
 
-def run(main: Callable[[], Work | None]) -> NoReturn:
-    """Run a stage's main and exit: 0 on success, 1 with one line for a mistake of the user, 130 on Ctrl-C.
+def run(main: Callable[[], Work | None], *, refused: int = 1) -> NoReturn:
+    """Run a stage's main and exit: 0 on success, `refused` with one line for a mistake of the user, 130 on Ctrl-C.
 
     If main returns its Work, the cost is recorded. A reader of the output that leaves, as `head` does, changes nothing:
     the files are still written, and the exit code is that of the result.
@@ -34,7 +34,8 @@ def run(main: Callable[[], Work | None]) -> NoReturn:
         if work is not None:
             keep_cost(work)
     except PipelineError as error:
-        sys.exit(f"error: {error}{former_outputs()}")
+        print(f"error: {error}{former_outputs()}", file=sys.stderr)  # noqa: T201
+        sys.exit(refused)
     except KeyboardInterrupt:
         print("interrupted; no file is half-written. Run again to continue", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)

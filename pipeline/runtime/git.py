@@ -1,6 +1,7 @@
 """Call git."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import PurePath
 
 from fashion_mnist.errors import GitError
@@ -13,12 +14,12 @@ def git(*arguments: str) -> bytes:
     return _output(_start(*arguments))
 
 
-def is_tracked() -> bool:
-    """Tell whether git keeps any file of the current folder, or of a folder in it.
+def is_tracked(path: str = ".") -> bool:
+    """Tell whether git keeps a file or anything in a folder, such as the current one.
 
-    It keeps none of a workspace that lies in a clone without being a part of it, such as .demo.
+    It keeps nothing of a workspace that lies in a clone without being a part of it, such as .demo.
     """
-    return bool(git("ls-files", "--", "."))
+    return bool(git("ls-files", "--", path))
 
 
 def changed_files(*paths: PurePath) -> list[str]:
@@ -44,6 +45,25 @@ def branch_name(reference: str) -> str:
 def is_shallow() -> bool:
     """Tell whether this clone lacks a part of the history."""
     return git("rev-parse", "--is-shallow-repository").decode().strip() == "true"
+
+
+def remote() -> str:
+    """Return the name of the remote that this clone is of: origin, or the only one; empty if there is none such."""
+    names = git("remote").decode().split()
+    return "origin" if "origin" in names else names[0] if len(names) == 1 else ""
+
+
+def branches() -> list[str]:
+    """Return the full names of the branches of this clone, such as refs/heads/main."""
+    return git("for-each-ref", "--format=%(refname)", "refs/heads").decode().split()
+
+
+def messages_since(commit: str) -> Iterator[tuple[str, str]]:
+    """List the commits since another one, the last first: id and message."""
+    for entry in git("log", "-z", "--format=%H%n%B", f"{commit}..HEAD").decode(errors="replace").split("\0"):
+        if entry:
+            found, _, message = entry.partition("\n")
+            yield found, message
 
 
 def read_file(commit: str, path: str) -> bytes:
