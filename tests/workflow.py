@@ -1,11 +1,10 @@
 """Run the steps of .github/workflows/ci.yml here, in order, as GitHub would: python tests/workflow.py [JOB ...].
 
-Each job runs in a fresh clone of the last commit, with GitHub's variables set. Steps that use an action are skipped:
-they check out, install Python and keep files.
+Each job runs in a fresh clone of the last commit, with GitHub's variables set, as a pull request to main that adds an
+empty commit. Steps that use an action are skipped: they check out, install Python and keep files.
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -25,21 +24,23 @@ def jobs(workflow: Path = WORKFLOW) -> dict[str, Any]:
     return found
 
 
-def run_job(name: str, folder: Path, *, base: str = "", path: str = "") -> list[int]:
-    """Run a job's steps in a new clone below a folder; returns their exit codes.
-
-    base: the base branch of a pull request. path: a folder whose programs come first.
-    """
+def run_job(name: str, folder: Path, *, path: str = "") -> list[int]:
+    """Run a job's steps in a new clone below a folder; returns their exit codes. path: of programs that come first."""
     clone, runner = folder / "clone", folder / "runner"
     runner.mkdir(parents=True)
-    subprocess.run(["git", "clone", "--quiet", str(PROJECT), str(clone)], check=True)
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_", "VIRTUAL"))
-    }
+    # From a clone of any kind, also a shallow one of a pull request, which is on no branch.
+    for command in (
+        f"clone --quiet {PROJECT} {clone}",
+        f"-C {clone} update-ref refs/remotes/origin/main HEAD",
+        f"-C {clone} -c user.name=ci -c user.email=ci@localhost commit --quiet --allow-empty --message change",
+    ):
+        subprocess.run(["git", *command.split()], check=True)
+    unwanted = ("DVC_", "MLFLOW_", "VIRTUAL", "GITHUB_")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
     environment |= {
         "CI": "true",
         "GITHUB_ACTIONS": "true",
-        "GITHUB_BASE_REF": base,
+        "GITHUB_BASE_REF": "main",
         "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
         "RUNNER_TEMP": str(runner),
         "PATH": f"{path}{os.pathsep}{os.environ['PATH']}" if path else os.environ["PATH"],
@@ -48,8 +49,8 @@ def run_job(name: str, folder: Path, *, base: str = "", path: str = "") -> list[
     for step in jobs()[name]["steps"]:
         if "run" in step and (step.get("if") == "always()" or not any(codes)):
             print(f"--- {step.get('name', step['run'])}", flush=True)
-            given = {key: fill(str(value), base) for key, value in step.get("env", {}).items()}
-            codes.append(run_step(fill(step["run"], base), clone, environment | given))
+            assert "${{" not in str(step), f"an expression that this script does not fill: {step}"
+            codes.append(run_step(step["run"], clone, environment | step.get("env", {})))
     return codes
 
 
@@ -57,14 +58,6 @@ def run_step(script: str, clone: Path, environment: Mapping[str, str]) -> int:
     """Run a step as GitHub does, with bash that stops at the first error; returns its exit code."""
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
     return subprocess.run(command, cwd=clone, env=dict(environment), check=False).returncode
-
-
-def fill(text: str, base: str) -> str:
-    """Fill the expressions of GitHub that the workflow uses."""
-    branch = f"origin/{base}" if base else ""
-    text = re.sub(r"\$\{\{ github\.base_ref && format\('origin/\{0\}', github\.base_ref\) \}\}", branch, text)
-    assert "${{" not in text, f"an expression that this script does not know: {text}"
-    return text
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,12 +1,13 @@
 """A stage as a command: help text, errors in one line, exit codes, a progress bar."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -20,18 +21,21 @@ INTERRUPTED = 130
 UNUSED_BY_KERAS = ("matplotlib", "sklearn")
 
 
-def run(main: Callable[[], Work | None]) -> NoReturn:
-    """Run a stage's main and exit: 0 on success, 1 with one line for a mistake of the user, 130 on Ctrl-C.
+def run(main: Callable[[], Work | None], *, refused: int = 1) -> NoReturn:
+    """Run a stage's main and exit: 0 on success, `refused` with one line for a mistake of the user, 130 on Ctrl-C.
 
-    If main returns its Work, the cost is recorded.
+    If main returns its Work, the cost is recorded. A reader of the output that leaves, as `head` does, changes nothing:
+    the files are still written, and the exit code is that of the result.
     """
+    outlive_readers()
     try:
         refuse_another_checkout()
         work = main()
         if work is not None:
             keep_cost(work)
     except PipelineError as error:
-        sys.exit(f"error: {error}{former_outputs()}")
+        print(f"error: {error}{former_outputs()}", file=sys.stderr)  # noqa: T201
+        sys.exit(refused)
     except KeyboardInterrupt:
         print("interrupted; no file is half-written. Run again to continue", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
@@ -46,6 +50,39 @@ def refuse_another_checkout() -> None:
             f"the code of {pipeline.CHECKOUT} runs in {Path.cwd()}, which holds code of its own; expected that to run. "
             "Unset PYTHONPATH and PYTHONSAFEPATH"
         )
+
+
+class Unread(io.FileIO):
+    """A stream whose reader may leave: what is written after that is discarded."""
+
+    def write(self, content: Any) -> int:
+        """Write bytes, or nothing if nobody reads them; returns how many are done with."""
+        try:
+            return super().write(content)
+        except BrokenPipeError:
+            return memoryview(content).nbytes
+
+
+def outlive_readers() -> None:
+    """Let stdout and stderr lose their readers, or be closed from the start, without an error."""
+    sys.stdout = outliving(sys.stdout, sys.__stdout__)
+    sys.stderr = outliving(sys.stderr, sys.__stderr__)
+
+
+def outliving(stream: TextIO | None, original: TextIO | None) -> TextIO:
+    """Return a stream to the same file that may lose its reader; what a test has put there stays."""
+    if stream is None:
+        return open(os.devnull, "w")  # noqa: PTH123 - devnull is no path of ours; it stays open to the end
+    if stream is not original or not isinstance(stream, io.TextIOWrapper):
+        return stream
+    file = Unread(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        file if isinstance(stream.buffer, io.FileIO) else io.BufferedWriter(file),  # the former with python -u
+        stream.encoding,
+        stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def former_outputs() -> str:

@@ -1,23 +1,30 @@
 """Call git."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import PurePath
 
 from fashion_mnist.errors import GitError
 
+ABSENT = 1  # the exit code by which git says that there is no such thing
+
 
 def git(*arguments: str) -> bytes:
     """Return what a git command prints. Raises GitError with git's own reason when it fails."""
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
-    except OSError as error:
-        raise GitError(
-            f"git does not start ({error.strerror}); expected git and a clone of the project. Install git"
-        ) from error
-    if done.returncode != 0:
-        reason = " ".join(done.stderr.decode(errors="replace").split())
-        raise GitError(f"git {arguments[0]} failed ({reason or f'exit code {done.returncode}'})")
-    return done.stdout
+    return _output(_start(*arguments))
+
+
+def is_tracked(path: str = ".") -> bool:
+    """Tell whether git keeps a file or anything in a folder, such as the current one.
+
+    It keeps nothing of a workspace that lies in a clone without being a part of it, such as .demo.
+    """
+    return bool(git("ls-files", "--", path))
+
+
+def changed_files(*paths: PurePath) -> list[str]:
+    """List what differs from the last commit as `git status` does, in some paths or else in the current folder."""
+    return git("status", "--porcelain", "--", *(map(str, paths) if paths else ["."])).decode().splitlines()
 
 
 def find_commit(revision: str) -> str | None:
@@ -37,7 +44,26 @@ def branch_name(reference: str) -> str:
 
 def is_shallow() -> bool:
     """Tell whether this clone lacks a part of the history."""
-    return _answer("rev-parse", "--is-shallow-repository") == "true"
+    return git("rev-parse", "--is-shallow-repository").decode().strip() == "true"
+
+
+def remote() -> str:
+    """Return the name of the remote that this clone is of: origin, or the only one; empty if there is none such."""
+    names = git("remote").decode().split()
+    return "origin" if "origin" in names else names[0] if len(names) == 1 else ""
+
+
+def branches() -> list[str]:
+    """Return the full names of the branches of this clone, such as refs/heads/main."""
+    return git("for-each-ref", "--format=%(refname)", "refs/heads").decode().split()
+
+
+def messages_since(commit: str) -> Iterator[tuple[str, str]]:
+    """List the commits since another one, the last first: id and message."""
+    for entry in git("log", "-z", "--format=%H%n%B", f"{commit}..HEAD").decode(errors="replace").split("\0"):
+        if entry:
+            found, _, message = entry.partition("\n")
+            yield found, message
 
 
 def read_file(commit: str, path: str) -> bytes:
@@ -52,10 +78,25 @@ def list_folder(commit: str, folder: str) -> list[str]:
 
 
 def _answer(*arguments: str) -> str | None:
-    """Return the line that a git command prints; None if the command fails. Raises GitError when git does not start."""
+    """Return the line that a git command prints; None if there is no such thing. Raises GitError if git cannot look."""
+    done = _start(*arguments)
+    is_absent = done.returncode == ABSENT or (done.returncode != 0 and not done.stderr)  # such as HEAD@{7} of one entry
+    return None if is_absent else _output(done).decode().strip()
+
+
+def _output(done: "subprocess.CompletedProcess[bytes]") -> bytes:
+    """Return what a git command has printed. Raises GitError with git's own reason if it failed."""
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.decode(errors="replace").split())
+        raise GitError(f"git {done.args[1]} failed ({reason or f'exit code {done.returncode}'})")
+    return done.stdout
+
+
+def _start(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run a git command. Raises GitError when git does not start."""
     try:
-        return git(*arguments).decode().strip()
-    except GitError as error:
-        if error.__cause__ is not None:
-            raise
-        return None
+        return subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
+    except OSError as error:
+        raise GitError(
+            f"git does not start ({error.strerror}); expected git and a clone of the project. Install git"
+        ) from error

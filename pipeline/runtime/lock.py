@@ -82,6 +82,11 @@ def dvc_digest(path: Path) -> str:
         for name in names
         if not any(fnmatchcase(part, pattern) for part in name.split("/") for pattern in ignored)
     ]
+    return folder_digest(listed)
+
+
+def folder_digest(listed: list[dict[str, str]]) -> str:
+    """Return the md5 of a folder as DVC computes it; listed: md5 and relpath of each file, sorted by the latter."""
     return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + FOLDER
 
 

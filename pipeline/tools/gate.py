@@ -1,38 +1,44 @@
 """Fail a change that makes a model worse: reports/ here against reports/ at a git revision -> exit code.
 
 Exit codes: 0 passes; 1 regression; 2 cannot judge, with the reason in one line. What cannot be judged does not pass.
-Without --baseline, the revision is where the present branch left the default branch, or the last commit if there is
-no default branch. It needs only git and the committed reports: no data, no cache, no TensorFlow.
+Without --baseline, the revision is where HEAD left the branch that the change is for; on that branch itself, the last
+commit if results are uncommitted, else the one before. It needs only git, DVC and the committed reports: no data, no
+cache, no TensorFlow. A line `Gate-Accept: test set` or `Gate-Accept: model NAME` in a commit of the change accepts
+another test set, or that a model is gone.
 """
 
 import argparse
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from fashion_mnist.data.description import DataDescription, parse_description
-from fashion_mnist.errors import BaselineError, PipelineError
+from fashion_mnist.errors import PipelineError
 from fashion_mnist.params import Params
 from fashion_mnist.report.judgement import judgement_markdown, judgement_text
 from fashion_mnist.report.language import points
-from fashion_mnist.scores.gating import describe_changes, judge, least_lead
-from pipeline.runtime import git
+from fashion_mnist.scores.gating import NEW, Verdict, describe_changes, judge, least_lead
 from pipeline.runtime.command import run, say
 from pipeline.runtime.files import write_bytes
 from pipeline.runtime.formats import write_json
 from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import DATA, METRICS
+from pipeline.runtime.paths import DATA, METRICS, PREDICTIONS, STUDY, STUDY_PREDICTIONS
+from pipeline.tools.acceptance import TEST_SET, read_accepted, refuse_unaccepted
+from pipeline.tools.baselines import Baseline, find_baseline
 from pipeline.tools.evaluations import RecordedEvaluation, read_evaluation, revision, working_tree
 from pipeline.tools.replicates import add_replicates
+from pipeline.tools.staleness import check_current
 from pipeline.trials.fingerprint import describe_code, take_code
 
 EXIT_CODES = {"passes": 0, "regression": 1, "cannot judge": 2}
-DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+# What is compared: if none of it differs from a commit, then that commit is what is judged.
+JUDGED = (METRICS, PREDICTIONS, DATA)
+STUDIED = (*JUDGED, STUDY, STUDY_PREDICTIONS)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -64,23 +70,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def judge_change(params: Params, baseline: str | None, *, seeds: bool) -> dict[str, Any]:
+def judge_change(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
     """Judge the working tree against a revision. Raises PipelineError when that is not possible."""
-    commit, described = find_baseline(baseline)
-    old, new = read_sides(params, commit, described=described, seeds=seeds)
+    baseline = find_baseline(named, STUDIED if seeds else JUDGED)
+    accepted = read_accepted(baseline.commit)
+    old, new, needed = read_sides(params, baseline, accepted, seeds=seeds)
+    check_current(params)
     data = parse_description(DataDescription, new.data, name=str(DATA))
-    verdicts = {
-        name: judge(
-            new.labels,
-            evaluation,
-            old.evaluations.get(name),
-            margin=params.gate.margin,
-            confidence=params.gate.confidence,
-            floors=params.gate.floors.get(name),
-            class_names=data.classes,
-        )
-        for name, evaluation in new.evaluations.items()
-    }
+    verdicts = judge_models(params, old, new, class_names=data.classes, is_compared=TEST_SET not in needed)
     failures = [f"{name}: {failure}" for name, verdict in verdicts.items() for failure in verdict.failures]
     remarks = [f"{name}: {remark}" for name, verdict in verdicts.items() for remark in verdict.remarks]
     if lacking := lacks_lead(params, new):
@@ -89,7 +86,8 @@ def judge_change(params: Params, baseline: str | None, *, seeds: bool) -> dict[s
         (failures if is_claimed else remarks).append(lacking)
     return {
         "verdict": "regression" if failures else "passes",
-        "baseline": {"revision": commit, "described": described},
+        "baseline": {"revision": baseline.commit, "described": baseline.described},
+        "accepted": [{"what": what, "commit": commit, "needed": what in needed} for what, commit in accepted.items()],
         "margin": params.gate.margin,
         "confidence": params.gate.confidence,
         "cpu": cpu_model(),
@@ -102,60 +100,64 @@ def judge_change(params: Params, baseline: str | None, *, seeds: bool) -> dict[s
     }
 
 
+def judge_models(
+    params: Params,
+    old: RecordedEvaluation,
+    new: RecordedEvaluation,
+    *,
+    class_names: Sequence[str],
+    is_compared: bool,
+) -> dict[str, Verdict]:
+    """Judge each model, against the baseline if the two can be compared, and against its floors."""
+    alone = NEW if is_compared else "not compared with the baseline: another test set"
+    return {
+        name: judge(
+            new.labels,
+            evaluation,
+            old.evaluations.get(name) if is_compared else None,
+            margin=params.gate.margin,
+            confidence=params.gate.confidence,
+            floors=params.gate.floors.get(name),
+            class_names=class_names,
+            alone=alone,
+        )
+        for name, evaluation in new.evaluations.items()
+    }
+
+
 def read_sides(
-    params: Params, commit: str, *, described: str, seeds: bool
-) -> tuple[RecordedEvaluation, RecordedEvaluation]:
-    """Read the evaluations at a commit and in the working tree. Raises PipelineError when they cannot be compared."""
-    there, here = revision(commit), working_tree()
+    params: Params, baseline: Baseline, accepted: Collection[str], *, seeds: bool
+) -> tuple[RecordedEvaluation, RecordedEvaluation, Collection[str]]:
+    """Read the evaluations at a commit and in the working tree, and what the change needs to be accepted.
+
+    Raises PipelineError when they cannot be compared.
+    """
+    there, here = revision(baseline.commit), working_tree()
     known = [PurePath(name).stem for name in there.list(str(METRICS))]
-    if not known:
-        raise BaselineError(
-            f"{described} holds no {METRICS}; expected a committed evaluation. Commit what `dvc repro` writes, "
-            "or name a revision that has one with --baseline"
-        )
-    if vanished := [name for name in known if name not in params.models]:
-        raise BaselineError(f"{vanished[0]} is evaluated at {described}, but not here; expected every model of it")
-    old, new = read_evaluation(there, known), read_evaluation(here, list(params.models))
-    if not np.array_equal(old.labels, new.labels):
-        raise BaselineError(
-            f"the test labels differ from those at {described}, in their values or order; expected the same images. "
-            "Two test sets cannot be compared"
-        )
+    new = read_evaluation(here, list(params.models))
+    old = read_evaluation(there, known) if known else RecordedEvaluation(new.labels, {}, {}, {}, {})
+    needed = list_needed(old, new, baseline.described)
+    refuse_unaccepted(needed, accepted)
     if seeds:  # code is compared here alone: an old revision holds other files
-        old = add_replicates(there, old, known)
+        old = old if TEST_SET in needed else add_replicates(there, old, known)
         new = add_replicates(here, new, known, code=describe_code(take_code()))
-    return old, new
+    return old, new, needed
 
 
-def find_baseline(baseline: str | None) -> tuple[str, str]:
-    """Return the commit to compare with, and how to call it. Raises BaselineError when there is none."""
-    if baseline:
-        commit = git.find_commit(baseline)
-        if commit is None:
-            raise BaselineError(f"{baseline} is not a revision of this clone{advice()}")
-        return commit, f"{baseline} ({commit[:7]})" if not commit.startswith(baseline) else commit[:7]
-    head = git.find_commit("HEAD")
-    if head is None:
-        raise BaselineError("this repository has no commit; expected one that holds reports/. Commit the first results")
-    for branch in DEFAULT_BRANCHES:
-        tip = git.find_commit(branch)
-        if tip:
-            commit = git.merge_base(head, tip)
-            if commit is None:
-                raise BaselineError(f"HEAD and {branch} have no common commit in this clone{advice()}")
-            name = git.branch_name(branch)
-            return (
-                commit,
-                f"{commit[:7]}, the last commit" if commit == head else f"{commit[:7]}, where HEAD left {name}",
-            )
-    return head, f"{head[:7]}, the last commit"
-
-
-def advice() -> str:
-    """Return advice on how to get a commit that this clone lacks."""
-    if git.is_shallow():
-        return ", which is shallow. Type `git fetch --unshallow` and run again"
-    return ". Name one with --baseline"
+def list_needed(old: RecordedEvaluation, new: RecordedEvaluation, described: str) -> dict[str, str]:
+    """List what must be accepted before two evaluations can be compared, each with the reason."""
+    needed = {}
+    if not old.evaluations:
+        needed[TEST_SET] = f"{described} holds no {METRICS}, so there is nothing to compare first results with"
+    elif not np.array_equal(old.labels, new.labels):
+        needed[TEST_SET] = (
+            f"the test labels differ from those at {described}, in their values or order; expected the same images, "
+            "since two test sets cannot be compared"
+        )
+    for name in old.evaluations:
+        if name not in new.evaluations:
+            needed[f"model {name}"] = f"{name} is evaluated at {described}, but not here; expected every model of it"
+    return needed
 
 
 def lacks_lead(params: Params, state: RecordedEvaluation) -> str:
@@ -190,7 +192,7 @@ def list_changes(old: RecordedEvaluation, new: RecordedEvaluation) -> list[str]:
         f"data: the {split} {part} differ"
         for split in ("train", "validation", "test")
         for part in ("images", "labels")
-        if old.data.get(split, {}).get(f"{part}_sha256") != new.data.get(split, {}).get(f"{part}_sha256")
+        if old.data and old.data.get(split, {}).get(f"{part}_sha256") != new.data.get(split, {}).get(f"{part}_sha256")
     ]
     for name in new.evaluations:
         if name in old.evaluations:
@@ -200,7 +202,7 @@ def list_changes(old: RecordedEvaluation, new: RecordedEvaluation) -> list[str]:
 
 if __name__ == "__main__":
     try:
-        run(main)
+        run(main, refused=EXIT_CODES["cannot judge"])
     except Exception:  # noqa: BLE001 - a defect in the gate must not count as a regression
         traceback.print_exc()
         sys.exit(EXIT_CODES["cannot judge"])

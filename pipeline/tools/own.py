@@ -23,7 +23,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--yes", action="store_true", help="delete without asking")
     options = parser.parse_args(argv)
-    if changed := git.git("status", "--porcelain", "--", ".").decode().splitlines():
+    if not git.is_tracked():
+        raise GitError(
+            "git keeps no file of this folder; expected a clone, so that git can bring back what is deleted. "
+            "Commit the project first"
+        )
+    if changed := git.changed_files():
         raise GitError(
             f"{len(changed)} files have uncommitted changes, such as {changed[0][3:]}; expected none, so that git can "
             "bring back what is deleted. Commit or stash them first"

@@ -56,7 +56,7 @@ def compare_with_commit() -> Finding:
     """Compare dvc.lock and all other files with the last commit. Raises GitError where there is none."""
     here = stages_of(read_bytes(DVC_LOCK), name=str(DVC_LOCK))
     committed = stages_of(git.read_file("HEAD", str(DVC_LOCK)), name=f"HEAD:{DVC_LOCK}")
-    changed = git.git("status", "--porcelain", "--", ".").decode().splitlines()
+    changed = git.changed_files()
     if edited := stage_with_other_inputs(committed, here):
         return Finding(False, f"not comparable: {edited} has other code, parameters or data than at the last commit")
     differing = [stage for stage in committed if committed[stage].get("outs") != here[stage].get("outs")]

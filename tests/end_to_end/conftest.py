@@ -31,6 +31,7 @@ from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import DATABASE, MlflowClient, make_database
 from pipeline.store.runs import PARENT
 from pipeline.tools import demo
+from pipeline.tools.baselines import VARIABLES
 from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace
 from tests.processes import folder_of_python, run_python
 from tests.small_study import small_study, write_files
@@ -181,7 +182,11 @@ def with_forks(environment: dict[str, str]) -> dict[str, str]:
 def environment_of() -> dict[str, str]:
     """Return the environment of a user who works in a workspace."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("DVC_", "MLFLOW_")) and key not in VARIABLES  # of the CI that may run the tests
+    }
     # A server's runners of background jobs are nine more processes, and nobody here gives them any.
     server = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     return kept | server | {"PATH": path}

@@ -43,7 +43,7 @@ def test_one_parent_with_a_nested_run_for_each_model(tracked: Path, read_store: 
     assert parent.data.params["train.cnn.epochs"] == cnn.data.params["epochs"] == "2"
     accuracy = f"{100 * metrics['accuracy']:.2f} %"
     assert accuracy in parent.data.tags["mlflow.note.content"]
-    assert parent.data.tags["git.commit"] == "none: not a git clone"
+    assert parent.data.tags["git.commit"].startswith("none: ")
 
 
 def test_metrics_have_a_point_per_epoch_and_name_model_and_data(tracked: Path, read_store: Reader) -> None:

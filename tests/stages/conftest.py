@@ -11,6 +11,7 @@ import pytest
 
 from fashion_mnist.params import Section
 from pipeline.tools.demo import PROJECT, change_params
+from tests.stages.gated import judged, repository  # noqa: F401 - fixtures
 
 SMALL = {
     "download.dataset": "synthetic",

@@ -2,125 +2,37 @@
 
 import json
 import shutil
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
-from fashion_mnist.data.dataset import array_digest
-from fashion_mnist.data.description import DataSet
 from fashion_mnist.data.published import FASHION_MNIST
-from fashion_mnist.data.split import Labels
-from fashion_mnist.scores.metrics import score_predictions
-from pipeline.runtime.formats import read_json, write_csv, write_json
+from pipeline.runtime.formats import read_json, write_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import COMPUTE_LOCK, DATA
 from pipeline.runtime.study_tables import data_digests, describe_training
-from pipeline.tools import gate
 from pipeline.tools.demo import PROJECT, change_params
 from pipeline.trials.fingerprint import CODE, NETWORKS, describe_code, take_code
 from tests.small_study import small_study, write_files
-
-LABELS = np.repeat(np.arange(10, dtype=np.uint8), 1000)
-PARAMS = {"gate.margin": 0.01, "gate.floors.dense.accuracy": 0.8, "gate.floors.cnn.accuracy": 0.85}
-PASSES, REGRESSION, CANNOT_JUDGE = 0, 1, 2
-
-
-def right_but(wrong: Mapping[int, int]) -> Labels:
-    """Predictions that are wrong for so many images of each class: the first ones, taken for the next class."""
-    predictions = LABELS.copy()
-    for number, count in wrong.items():
-        start = 1000 * number
-        predictions[start : start + count] = (number + 1) % 10
-    return predictions
-
-
-DENSE = right_but(dict.fromkeys(range(10), 130))
-CNN = right_but(dict.fromkeys(range(10), 90))
-
-
-def git(*arguments: str) -> str:
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
-    return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout.strip()
-
-
-def commit(message: str) -> str:
-    git("add", "--all")
-    git("commit", "--quiet", "--allow-empty", "--message", message)
-    return git("rev-parse", "HEAD")
-
-
-def write_evaluation(model: str, predictions: Labels, labels: Labels = LABELS) -> None:
-    """Write what evaluate writes for one model."""
-    scores = score_predictions(labels, predictions, classes=10, confidence=0.95)
-    scores |= {"loss": 0.3, "parameters": 100}
-    write_json({key: round(value, 6) for key, value in scores.items()}, Path(f"reports/metrics/{model}.json"))
-    table = pd.DataFrame({"label": labels, "prediction": predictions, "confidence": 0.9})
-    write_csv(table, Path(f"reports/predictions/{model}.csv"))
-
-
-def write_lock(**changed: object) -> None:
-    """Write a dvc.lock in which each model's training has a seed, code and an output."""
-    record = {"seed": 1, "code": "aa", "model": "bb"} | changed
-    trained = read_params().train
-    stages = {
-        f"train@{model}": {
-            "deps": [{"path": "src/fashion_mnist/networks/cnn.py", "md5": record["code"]}],
-            "params": {
-                "params.yaml": {f"train.{model}": trained[model].model_dump(mode="json") | {"seed": record["seed"]}}
-            },
-            "outs": [{"path": f"models/{model}/model.keras", "md5": record["model"]}],
-        }
-        for model in ("dense", "cnn")
-    }
-    YAML().dump({"schema": "2.0", "stages": stages}, Path("dvc.lock"))
-
-
-def write_data(images: int = len(LABELS), sha256: str = "1234", *, dataset: DataSet = FASHION_MNIST) -> None:
-    split = {"images": images, "class_counts": [images // 10] * 10, "pixel_mean": 0.3, "pixel_std": 0.3}
-    split |= {"images_sha256": sha256, "labels_sha256": array_digest(LABELS)}
-    found = {"duplicates_within_train": 0, "test_images_in_train": [], "near_duplicates": []}
-    splits = {"train": split, "validation": split, "test": split}
-    write_json(dataset.model_dump() | splits | found, Path("reports/data.json"))
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone on its default branch, with a committed evaluation of both models, as the current folder."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    shutil.copy(PROJECT / "tests/params.yaml", folder)
-    change_params(folder / "params.yaml", PARAMS)
-    git("init", "--quiet", "--initial-branch", "main")
-    write_evaluation("dense", DENSE)
-    write_evaluation("cnn", CNN)
-    write_data()
-    write_lock()
-    commit("results")
-    return folder
-
-
-Judge = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def judged(capsys: pytest.CaptureFixture[str]) -> Judge:
-    """Run the gate; returns its exit code and what it prints."""
-
-    def run(*argv: str) -> tuple[int, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            gate.main(argv)
-        return int(str(ended.value.code)), capsys.readouterr().out
-
-    return run
+from tests.stages.gated import (
+    CANNOT_JUDGE,
+    CNN,
+    DENSE,
+    LABELS,
+    PASSES,
+    REGRESSION,
+    Judge,
+    commit,
+    git,
+    right_but,
+    write_data,
+    write_evaluation,
+    write_lock,
+)
 
 
 @pytest.mark.usefixtures("repository")
@@ -218,6 +130,7 @@ def test_model_whose_files_are_gone_cannot_be_judged(judged: Judge) -> None:
 def test_model_that_vanished_cannot_be_judged(judged: Judge) -> None:
     write_evaluation("third", CNN)
     commit("a third model")
+    commit("something else")
     code, said = judged()
     assert code == CANNOT_JUDGE
     assert "third is evaluated at" in said
@@ -297,7 +210,6 @@ def test_baseline_is_where_the_branch_left_the_default_one(judged: Judge) -> Non
     code, said = judged()
     assert code == REGRESSION
     assert f"gate against {start[:7]}, where HEAD left main" in said
-    assert judged("--baseline", "HEAD")[0] == PASSES
 
 
 @pytest.mark.usefixtures("repository")
@@ -342,7 +254,7 @@ def test_first_results_have_no_baseline(judged: Judge) -> None:
     git("commit", "--quiet", "--message", "no results yet")
     code, said = judged()
     assert code == CANNOT_JUDGE
-    assert "holds no reports/metrics; expected a committed evaluation" in said
+    assert "holds no reports/metrics" in said
     git("update-ref", "-d", "HEAD")
     code, said = judged()
     assert code == CANNOT_JUDGE
@@ -405,6 +317,7 @@ def studied(repository: Path) -> Path:
         shutil.copy(PROJECT / name, repository / name)
     write_study()
     commit("study")
+    commit("something else")
     return repository
 
 
@@ -429,13 +342,14 @@ def test_other_parameters_are_judged_once_both_sides_have_their_study(judged: Ju
 
 
 def test_side_without_a_study_cannot_be_judged_by_seeds(repository: Path, judged: Judge) -> None:
-    first = git("rev-parse", "HEAD")
+    first = git("rev-parse", "HEAD~1")
     code, said = judged("--seeds")
     assert code == CANNOT_JUDGE
     assert f"{first[:7]}:reports/study.json: holds no study" in said
     assert "`make study`" in said
     (repository / "reports/study.json").write_text("{}\n")
     second = commit("a study to be made")
+    commit("something else")
     code, said = judged("--seeds")
     assert code == CANNOT_JUDGE
     assert f"{second[:7]}:reports/study.json: holds no study" in said
@@ -583,6 +497,7 @@ def test_lead_in_a_folder_is_demanded_only_if_it_was_there_before(
     assert code == REGRESSION
     assert "cnn is not shown to be more accurate" in said
     commit("it never led")
+    commit("something else")
     code, said = judged()
     assert code == PASSES
     assert "cnn is not shown to be more accurate" in said

@@ -21,7 +21,7 @@ def judgement_text(judgement: Mapping[str, Any]) -> str:
     lines += [f"{'model':10}{header}"]
     lines += [f"{model:10}{''.join(f'{cell:>10}' for cell in cells.values())}" for model, cells in rows.items()]
     lines += ["", describe_bytes(judgement), describe_machine(judgement)]
-    lines += [*judgement["changes"], *judgement["remarks"]]
+    lines += [*judgement["changes"], *describe_accepted(judgement), *judgement["remarks"]]
     lines += [f"FAILS {failure}" for failure in judgement["failures"]]
     return "\n".join([*lines, "", f"gate: {judgement['verdict']}"])
 
@@ -33,7 +33,17 @@ def judgement_markdown(judgement: Mapping[str, Any]) -> str:
     environment.filters["probability"] = probability
     template = environment.get_template("gate.md.jinja")
     origin = f"{describe_bytes(judgement)}; {describe_machine(judgement)}" if "models" in judgement else ""
-    return template.render(judgement, table=table, tolerated=points(-judgement.get("margin", 0)), origin=origin)
+    tolerated = points(-judgement.get("margin", 0))
+    accepted = describe_accepted(judgement)
+    return template.render({**judgement, "accepted": accepted}, table=table, tolerated=tolerated, origin=origin)
+
+
+def describe_accepted(judgement: Mapping[str, Any]) -> list[str]:
+    """Say what commits of the change accept, in which, and whether that was needed."""
+    return [
+        f"accepted in {entry['commit'][:7]}: {entry['what']}{'' if entry['needed'] else ', which was not needed'}"
+        for entry in judgement.get("accepted", [])
+    ]
 
 
 def describe_bytes(judgement: Mapping[str, Any]) -> str:

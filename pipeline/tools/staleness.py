@@ -1,0 +1,129 @@
+"""Refuse results that are not those of the present parameters, code and data: by DVC, and by what dvc.lock records.
+
+What git does not keep may be missing, as in CI's clone: data, models, images. What dvc.lock says of it must still fit.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from fashion_mnist.data_params import DownloadParams
+from fashion_mnist.errors import ArtifactError
+from fashion_mnist.params import Params
+from fashion_mnist.scores.gating import flatten
+from pipeline.runtime import git
+from pipeline.runtime.files import read_bytes
+from pipeline.runtime.formats import parse_yaml
+from pipeline.runtime.lock import FOLDER, folder_digest, read_outputs
+from pipeline.runtime.paths import DVC_LOCK, DVC_YAML, PARAMS
+
+LAST = "evaluate"  # which writes what is judged; what only the report or the run store lacks does not matter
+MISSING = ("deleted", "not in cache")
+SITE_CACHE = Path(".dvc/tmp/site-cache")  # as in the Makefile: every user of the machine can write to DVC's default
+
+Record = Mapping[str, Any]
+
+
+def check_current(params: Params) -> None:
+    """Raise ArtifactError that names the first stage whose results are not those of what is here."""
+    status = ask_dvc()
+    lock: Record = parse_yaml(read_bytes(DVC_LOCK), name=str(DVC_LOCK)).get("stages") or {}
+    order: list[str] = list(parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"])
+
+    def place(stage: str) -> int:
+        name = stage.partition("@")[0]
+        return order.index(name) if name in order else -1  # such as images/train.dvc, of `dvc add`
+
+    for stage in sorted({*lock, *status}, key=place):
+        if place(stage) <= order.index(LAST) and is_live(stage, params):
+            changes = describe_status(stage, status.get(stage, []), lock, params.download)
+            if found := next(chain(changes, broken_links(stage, lock, params)), None):
+                raise ArtifactError(
+                    f"{found}; expected results of the present parameters, code and data. Run `dvc repro` and commit "
+                    "what it writes"
+                )
+
+
+def ask_dvc() -> dict[str, list[Any]]:
+    """Return what DVC finds changed since the last run, by stage. Raises ArtifactError with its reason if it fails."""
+    environment = {"DVC_SITE_CACHE_DIR": str(SITE_CACHE.absolute()), **os.environ}
+    command = [sys.executable, "-m", "dvc", "status", "--json", "--with-deps", LAST]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode != 0:
+        _, _, reason = f"ERROR: {done.stderr}".rpartition("ERROR: ")
+        reason = " ".join(reason.strip().partition("\n\n")[0].split()) or f"exit code {done.returncode}"
+        raise ArtifactError(f"DVC does not say whether the results are current ({reason}); see `dvc status {LAST}`")
+    status: dict[str, list[Any]] = json.loads(done.stdout)
+    return status
+
+
+def describe_status(stage: str, changes: list[Any], lock: Record, download: DownloadParams) -> Iterator[str]:
+    """Say what DVC finds changed of a stage, except for what may be missing."""
+    if changes and stage not in lock and not stage.endswith(".dvc"):
+        yield f"{stage} has not run"
+        return
+    for change in changes:
+        if isinstance(change, str):  # such as: changed command
+            yield f"{stage} has run with another {change.removeprefix('changed ')}"
+            continue
+        ((kind, paths),) = change.items()
+        for path, how in paths.items():
+            if isinstance(how, Mapping):
+                yield from (describe_parameter(stage, key, lock) for key in how)
+            elif not may_differ(path, how, download, is_added=stage.endswith(".dvc")):
+                yield (
+                    f"{stage} has run with another {path}"
+                    if kind == "changed deps"
+                    else f"{stage} wrote another {path}"
+                )
+
+
+def describe_parameter(stage: str, key: str, lock: Record) -> str:
+    """Say how a parameter differs from what a stage ran with: its first value that does."""
+    value: Any = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
+    for part in key.split("."):
+        value = value.get(part, {}) if isinstance(value, Mapping) else {}
+    then, now = flatten({key: lock[stage].get("params", {}).get(str(PARAMS), {}).get(key)}), flatten({key: value})
+    differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    name = differing[0] if differing else key
+    return f"{stage} has run with {name} {then.get(name, 'missing')}, which is {now.get(name, 'missing')} now"
+
+
+def may_differ(path: str, how: str, download: DownloadParams, *, is_added: bool) -> bool:
+    """Tell whether git does not bring what is at a path, so that it may be missing; is_added: by `dvc add`."""
+    if how in MISSING and (is_added or any(output.path.is_relative_to(path) for output in read_outputs())):
+        return not git.is_tracked(path)
+    folder = Path(download.folder).expanduser()
+    is_images = download.dataset == "folder" and Path(path).resolve() == folder.resolve()
+    return is_images and not (folder / "train").exists()
+
+
+def is_live(stage: str, params: Params) -> bool:
+    """Tell whether a stage of dvc.lock is not that of a model which params.yaml no longer names."""
+    return stage.partition("@")[2] in ("", *params.models)
+
+
+def broken_links(stage: str, lock: Record, params: Params) -> Iterator[str]:
+    """Say what another stage has written anew since a stage read it, by dvc.lock alone."""
+    for dependency in lock.get(stage, {}).get("deps", []):
+        path, md5 = dependency["path"], dependency.get("md5")
+        if (recorded_digest(Path(path), params) or md5) != md5:
+            yield f"{stage} has run with another {path} than {DVC_LOCK} says was written"
+
+
+def recorded_digest(path: Path, params: Params) -> str | None:
+    """Return the digest that a path has by the outputs in dvc.lock; None where these do not tell."""
+    outputs = read_outputs()
+    if exact := [output.md5 for output in outputs if output.path == path]:
+        return exact[-1]
+    below = [output for output in outputs if output.path.is_relative_to(path)]
+    # The folder of a model that is gone may still be there, and the digest of a folder says nothing of one above.
+    if not below or any(output.md5.endswith(FOLDER) or not is_live(output.stage, params) for output in below):
+        return None
+    files = {output.path.relative_to(path).as_posix(): output.md5 for output in below}
+    return folder_digest([{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())])
