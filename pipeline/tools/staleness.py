@@ -7,42 +7,48 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from fashion_mnist.data_params import DownloadParams
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import Params
 from fashion_mnist.scores.gating import flatten
 from pipeline.runtime import git
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import parse_yaml
-from pipeline.runtime.lock import FOLDER, folder_digest, read_outputs
+from pipeline.runtime.lock import FOLDER, Output, folder_digest, read_outputs
 from pipeline.runtime.paths import DVC_LOCK, DVC_YAML, PARAMS
 
 LAST = "evaluate"  # which writes what is judged; what only the report or the run store lacks does not matter
 MISSING = ("deleted", "not in cache")
 SITE_CACHE = Path(".dvc/tmp/site-cache")  # as in the Makefile: every user of the machine can write to DVC's default
 
-Record = Mapping[str, Any]
+
+class Recorded(NamedTuple):
+    """What dvc.lock records, stages by name and all outputs, and the present parameters."""
+
+    stages: Mapping[str, Any]
+    outputs: Sequence[Output]
+    params: Params
 
 
 def check_current(params: Params) -> None:
     """Raise ArtifactError that names the first stage whose results are not those of what is here."""
     status = ask_dvc()
-    lock: Record = parse_yaml(read_bytes(DVC_LOCK), name=str(DVC_LOCK)).get("stages") or {}
+    stages = parse_yaml(read_bytes(DVC_LOCK), name=str(DVC_LOCK)).get("stages") or {}
+    recorded = Recorded(stages, read_outputs(), params)
     order: list[str] = list(parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"])
 
     def place(stage: str) -> int:
         name = stage.partition("@")[0]
         return order.index(name) if name in order else -1  # such as images/train.dvc, of `dvc add`
 
-    for stage in sorted({*lock, *status}, key=place):
+    for stage in sorted({*stages, *status}, key=place):
         if place(stage) <= order.index(LAST) and is_live(stage, params):
-            changes = describe_status(stage, status.get(stage, []), lock, params.download)
-            if found := next(chain(changes, broken_links(stage, lock, params)), None):
+            changes = describe_status(stage, status.get(stage, []), recorded)
+            if found := next(chain(changes, broken_links(stage, recorded)), None):
                 raise ArtifactError(
                     f"{found}; expected results of the present parameters, code and data. Run `dvc repro` and commit "
                     "what it writes"
@@ -62,9 +68,9 @@ def ask_dvc() -> dict[str, list[Any]]:
     return status
 
 
-def describe_status(stage: str, changes: list[Any], lock: Record, download: DownloadParams) -> Iterator[str]:
+def describe_status(stage: str, changes: list[Any], recorded: Recorded) -> Iterator[str]:
     """Say what DVC finds changed of a stage, except for what may be missing."""
-    if changes and stage not in lock and not stage.endswith(".dvc"):
+    if changes and stage not in recorded.stages and not stage.endswith(".dvc"):
         yield f"{stage} has not run"
         return
     for change in changes:
@@ -74,8 +80,8 @@ def describe_status(stage: str, changes: list[Any], lock: Record, download: Down
         ((kind, paths),) = change.items()
         for path, how in paths.items():
             if isinstance(how, Mapping):
-                yield from (describe_parameter(stage, key, lock) for key in how)
-            elif not may_differ(path, how, download, is_added=stage.endswith(".dvc")):
+                yield from (describe_parameter(stage, key, recorded) for key in how)
+            elif not may_differ(path, how, recorded, is_added=stage.endswith(".dvc")):
                 yield (
                     f"{stage} has run with another {path}"
                     if kind == "changed deps"
@@ -83,21 +89,23 @@ def describe_status(stage: str, changes: list[Any], lock: Record, download: Down
                 )
 
 
-def describe_parameter(stage: str, key: str, lock: Record) -> str:
+def describe_parameter(stage: str, key: str, recorded: Recorded) -> str:
     """Say how a parameter differs from what a stage ran with: its first value that does."""
     value: Any = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
     for part in key.split("."):
         value = value.get(part, {}) if isinstance(value, Mapping) else {}
-    then, now = flatten({key: lock[stage].get("params", {}).get(str(PARAMS), {}).get(key)}), flatten({key: value})
+    before = recorded.stages[stage].get("params", {}).get(str(PARAMS), {}).get(key)
+    then, now = flatten({key: before}), flatten({key: value})
     differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     name = differing[0] if differing else key
     return f"{stage} has run with {name} {then.get(name, 'missing')}, which is {now.get(name, 'missing')} now"
 
 
-def may_differ(path: str, how: str, download: DownloadParams, *, is_added: bool) -> bool:
+def may_differ(path: str, how: str, recorded: Recorded, *, is_added: bool) -> bool:
     """Tell whether git does not bring what is at a path, so that it may be missing; is_added: by `dvc add`."""
-    if how in MISSING and (is_added or any(output.path.is_relative_to(path) for output in read_outputs())):
+    if how in MISSING and (is_added or any(output.path.is_relative_to(path) for output in recorded.outputs)):
         return not git.is_tracked(path)
+    download = recorded.params.download
     folder = Path(download.folder).expanduser()
     is_images = download.dataset == "folder" and Path(path).resolve() == folder.resolve()
     return is_images and not (folder / "train").exists()
@@ -108,22 +116,21 @@ def is_live(stage: str, params: Params) -> bool:
     return stage.partition("@")[2] in ("", *params.models)
 
 
-def broken_links(stage: str, lock: Record, params: Params) -> Iterator[str]:
+def broken_links(stage: str, recorded: Recorded) -> Iterator[str]:
     """Say what another stage has written anew since a stage read it, by dvc.lock alone."""
-    for dependency in lock.get(stage, {}).get("deps", []):
+    for dependency in recorded.stages.get(stage, {}).get("deps", []):
         path, md5 = dependency["path"], dependency.get("md5")
-        if (recorded_digest(Path(path), params) or md5) != md5:
+        if (recorded_digest(Path(path), recorded) or md5) != md5:
             yield f"{stage} has run with another {path} than {DVC_LOCK} says was written"
 
 
-def recorded_digest(path: Path, params: Params) -> str | None:
+def recorded_digest(path: Path, recorded: Recorded) -> str | None:
     """Return the digest that a path has by the outputs in dvc.lock; None where these do not tell."""
-    outputs = read_outputs()
-    if exact := [output.md5 for output in outputs if output.path == path]:
+    if exact := [output.md5 for output in recorded.outputs if output.path == path]:
         return exact[-1]
-    below = [output for output in outputs if output.path.is_relative_to(path)]
+    below = [output for output in recorded.outputs if output.path.is_relative_to(path)]
     # The folder of a model that is gone may still be there, and the digest of a folder says nothing of one above.
-    if not below or any(output.md5.endswith(FOLDER) or not is_live(output.stage, params) for output in below):
+    if not below or any(output.md5.endswith(FOLDER) or not is_live(output.stage, recorded.params) for output in below):
         return None
     files = {output.path.relative_to(path).as_posix(): output.md5 for output in below}
     return folder_digest([{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())])
