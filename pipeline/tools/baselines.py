@@ -151,7 +151,7 @@ def take_previous(head: str) -> Baseline:
     commit = git.find_commit(f"{head}^1")
     if commit is None:
         raise BaselineError(
-            f"{head[:7]} holds these results, and this clone no commit before it{advice()}"
+            f"no commit before {head[:7]} is in this clone{advice()}"
             if git.is_shallow()
             else f"{head[:7]} is the first commit; expected an earlier one to compare its results with. "
             "The next change will be compared with it"
