@@ -64,23 +64,24 @@ def project(store: Store, state: PipelineState, gate: GateParams) -> str:
     """Make the runs, models and versions of a state complete; returns a sentence that says what was done."""
     held = find_held(store, state)
     restored = restore_missing_files(store, state, held)
-    if held.is_complete and is_registered(store, gather_candidates(store, state, held.children)):
-        return f"{state.fingerprint[:8]}: the store already holds its {1 + len(held.children)} runs{restored}"
+    if held.is_complete:
+        run_ids = {name: child.info.run_id for name, child in held.children.items() if child}
+        if is_registered(store, gather_candidates(store, state, run_ids)):
+            return f"{state.fingerprint[:8]}: the store already holds its {1 + len(run_ids)} runs{restored}"
     parent, costs = held.parent, read_costs()
     parent_id = parent.info.run_id if parent else start_run(store, name=name_state(state), tags=describe(state))
+    run_ids = {}
     for name, child in held.children.items():
-        if child is None:
-            log_child(store, state, name, parent_id, costs)
-        else:
+        if child:
             set_tags(store, child.info.run_id, {PARENT: parent_id})
+        run_ids[name] = child.info.run_id if child else log_child(store, state, name, parent_id, costs)
     if parent is None:
         fill_run(store, parent_id, parent_content(state))
         shared = [stage for stage in state.stages if not stage.startswith("train@")]
         log_measures(store, parent_id, cost_measures(costs, *shared))
-    children = {name: child or find_child(store, state, name) for name, child in held.children.items()}
-    promoted = promote(store, gather_candidates(store, state, children), gate, state.data)
+    promoted = promote(store, gather_candidates(store, state, run_ids), gate, state.data)
     close_run(store, parent_id, "FINISHED")  # last, so an unfinished parent means an unfinished projection
-    return f"{state.fingerprint[:8]}: {1 + len(children)} runs in the store; {promoted}{restored}"
+    return f"{state.fingerprint[:8]}: {1 + len(run_ids)} runs in the store; {promoted}{restored}"
 
 
 def find_held(store: Store, state: PipelineState) -> Held:
@@ -129,9 +130,9 @@ def log_child(store: Store, state: PipelineState, name: str, parent_id: str, cos
     return run_id
 
 
-def gather_candidates(store: Store, state: PipelineState, children: Mapping[str, Run | None]) -> dict[str, Candidate]:
+def gather_candidates(store: Store, state: PipelineState, run_ids: Mapping[str, str]) -> dict[str, Candidate]:
     """Gather what the registry is told of the models whose runs are in the store."""
-    return {name: as_candidate(store, state, name, child.info.run_id) for name, child in children.items() if child}
+    return {name: as_candidate(store, state, name, run_id) for name, run_id in run_ids.items()}
 
 
 def as_candidate(store: Store, state: PipelineState, name: str, run_id: str) -> Candidate:

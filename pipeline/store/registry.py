@@ -41,13 +41,15 @@ def is_registered(store: Store, candidates: Mapping[str, Candidate]) -> bool:
     if challenger is None and numbers != {champion.version}:
         return False
     return all(
-        candidate.tags.items() <= found[0].tags.items() and is_whole(store, found[0])
+        candidate.tags.items() <= found[0].tags.items() and is_whole(store, found[0], candidate)
         for candidate, found in zip(candidates.values(), versions, strict=True)
     ) and (champion.version in numbers or not find_fault(store, champion.source))
 
 
-def is_whole(store: Store, version: Any) -> bool:
-    """Return whether the run and the model of a version are there."""
+def is_whole(store: Store, version: Any, candidate: Candidate) -> bool:
+    """Return whether the run and the model of a version are there; those of a candidate are."""
+    if version.source == f"models:/{candidate.model_id}":
+        return True
     try:
         run = store.client.get_run(version.run_id)
     except MlflowException as error:
@@ -62,7 +64,7 @@ def register(store: Store, candidate: Candidate) -> str:
     client = store.client
     tags = {**candidate.tags, FINGERPRINT: candidate.fingerprint}
     known = find_versions(store, candidate.fingerprint)
-    kept = next((version for version in known if is_whole(store, version)), None)
+    kept = next((version for version in known if is_whole(store, version, candidate)), None)
     if kept is None:
         kept = client.create_model_version(
             store.name,
@@ -98,7 +100,8 @@ def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams,
     versions = {name: register(store, candidate) for name, candidate in candidates.items()}
     accuracies = {name: candidate.contender.validation_accuracy for name, candidate in candidates.items()}
     present = version_of(store, CHAMPION)
-    fault = find_fault(store, str(present.source)) if present else None
+    is_theirs = present is not None and str(present.version) in versions.values()
+    fault = None if present is None or is_theirs else find_fault(store, present.source)
     best = best_on_validation((fault and not_rolled_back(store, versions, accuracies)) or accuracies)
     version = versions[best]
     if present is not None and str(present.version) == version:
