@@ -214,3 +214,15 @@ def test_server_that_is_down_takes_one_line_and_leaves_the_files_alone(clone: Pa
     assert (clone / "models/cnn/model.keras").read_bytes() == before
     assert not (clone / "tracking/receipt.json").exists()
     shutil.rmtree(clone / "tracking")
+
+
+def test_model_that_dvc_links_to_its_cache_is_logged_as_a_file(clone: Path, tmp_path: Path) -> None:
+    model = clone / "models/cnn/model.keras"
+    model.rename(tmp_path / "object")
+    model.symlink_to(tmp_path / "object")
+    done = run_module("track", folder=clone)
+    assert done.returncode == 0, done.stderr
+    logged = list((clone / "tracking").rglob("model.keras"))
+    assert len(logged) == 2
+    assert not any(path.is_symlink() for path in logged)
+    assert model.read_bytes() in [path.read_bytes() for path in logged]
