@@ -55,6 +55,9 @@ echo 'ACTIVATION = "tanh"' > src/network/__init__.py
 dvc exp run --queue --quiet --name tanh
 git checkout --quiet -- src
 dvc exp run --run-all --quiet
+# The worker that DVC has started in the background ends by itself when it has found nothing to do for some seconds.
+worker=$(cat .dvc/tmp/exps/celery/*.pid 2>/dev/null || true)
+while test -n "$worker" && kill -0 "$worker" 2>/dev/null; do sleep 0.5; done
 dvc exp apply --quiet tanh
 
 code=$(cut -d'"' -f2 src/network/__init__.py)
