@@ -9,6 +9,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # DVC's default lies where every user of the machine can write.
 export DVC_SITE_CACHE_DIR ?= $(CURDIR)/.dvc/tmp/site-cache
 
+# DVC asks for the user's name. A container may run as a user id that has none.
+ifndef USER
+export USER := $(or $(shell id -un 2>/dev/null),nobody)
+endif
+
 # Each stage is a process of its own: what it imports is compiled once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
 

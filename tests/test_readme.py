@@ -1,6 +1,7 @@
 """What README and docs promise: numbers that the reports hold, words that make knows, links that lead somewhere."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -114,6 +115,17 @@ def test_make_lists_its_words() -> None:
     listed = subprocess.run(["make"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     for word in re.findall(r"^([a-z]+):.*##", (PROJECT / "Makefile").read_text(), re.MULTILINE):
         assert re.search(rf"^  make {word} +\w", listed, re.MULTILINE), word
+
+
+@pytest.mark.parametrize("id_says", ["echo 12345; exit 1", "exit 1"])
+def test_make_gives_dvc_a_name_where_the_user_has_none(tmp_path: Path, id_says: str) -> None:
+    """DVC raises KeyError for a user id that is in no list of users, as in many containers."""
+    (tmp_path / "id").write_text(f"#!/bin/sh\n{id_says}\n")
+    (tmp_path / "id").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ask = ["make", "--eval=ask:;@echo name=$$USER", "ask"]
+    told = subprocess.run(ask, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^name=\w+$", told, re.MULTILINE)
 
 
 def test_every_decision_is_listed() -> None:
