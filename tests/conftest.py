@@ -5,9 +5,10 @@ import pytest
 import pipeline  # noqa: F401 - sets what Keras and TensorFlow read from the environment when they are imported
 
 # The longest first, so that no process of pytest-xdist starts a long file when the others have nothing left to do; the
-# study begins, since it does not wait for the workspace that most others share.
+# studies begin, since they do not wait for the workspace that most others share.
 FIRST = (
     "tests/end_to_end/test_study.py",
+    "tests/end_to_end/test_cluster.py",
     "tests/end_to_end/",
     "tests/faults/",
     "tests/stages/test_numerics.py",

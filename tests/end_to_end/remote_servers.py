@@ -56,10 +56,20 @@ class Server(NamedTuple):
 
 @contextmanager
 def ssh_server(folder: Path) -> Iterator[Server]:
-    """Run OpenSSH's server with a host key and a user's key made for it, for this user."""
+    """Run OpenSSH's server, behind which a remote lies."""
+    require_remotes()
+    with sshd(folder) as (port, user_key):
+        settings = {"url": f"ssh://127.0.0.1{folder}/storage", "port": str(port), "keyfile": str(user_key)}
+        settings["user"] = subprocess.run(["id", "-un"], check=True, capture_output=True, text=True).stdout.strip()
+        secret = user_key.read_text().splitlines()[1]
+        yield Server(port, settings, REMOTES, {}, lambda path: flip_file(folder / "storage" / path), secret)
+
+
+@contextmanager
+def sshd(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Run OpenSSH's server with a host key and a user's key made for it; yields its port and the user's key."""
     if not Path(SSHD).exists():
         pytest.skip("OpenSSH's server is not installed: apt-get install openssh-server")
-    require_remotes()
     port, host_key, user_key = free_port(), folder / "host_key", folder / "user_key"
     for key in (host_key, user_key):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
@@ -79,10 +89,7 @@ def ssh_server(folder: Path) -> Iterator[Server]:
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     with started([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], folder, port):
-        settings = {"url": f"ssh://127.0.0.1{folder}/storage", "port": str(port), "keyfile": str(user_key)}
-        settings["user"] = subprocess.run(["id", "-un"], check=True, capture_output=True, text=True).stdout.strip()
-        secret = user_key.read_text().splitlines()[1]
-        yield Server(port, settings, REMOTES, {}, lambda path: flip_file(folder / "storage" / path), secret)
+        yield port, user_key
 
 
 @contextmanager

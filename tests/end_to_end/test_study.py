@@ -1,4 +1,4 @@
-"""A small study, for real: embedded and on a Dask cluster of several processes, undisturbed and killed."""
+"""A small study on this machine, for real: undisturbed, interrupted and killed. On clusters: test_cluster.py."""
 
 import hashlib
 import json
@@ -245,40 +245,3 @@ def test_dvc_runs_a_study_once(studied: Path, tmp_path: Path) -> None:
     again = run_dvc("repro", "study/dvc.yaml", workspace=folder)
     assert "up to date" in again.stdout
     assert results_in(folder) == results_in(studied)
-
-
-def test_scheduler_that_does_not_answer_is_named_in_one_line(fresh: Path) -> None:
-    address = f"tcp://127.0.0.1:{free_port()}"
-    patience = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}
-    done = run_module("tools.study", folder=fresh, DASK_SCHEDULER_ADDRESS=address, **patience)
-    assert done.returncode == 1
-    assert address in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_cluster_that_loses_a_worker_gives_the_same_bytes(fresh: Path, studied: Path, tmp_path: Path) -> None:
-    other = copy_workspace(fresh, tmp_path / "other")
-    with (other / "requirements/compute.txt").open("a") as lock:
-        lock.write("# another lock\n")
-    ready = tmp_path / "scheduler.json"
-    scheduler = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(ready))
-    worker = ("distributed.cli.dask_worker", "--scheduler-file", str(ready), "--nthreads", "1", "--no-dashboard")
-    worker += ("--host", "127.0.0.1", "--no-nanny")
-    with (
-        started(fresh, *scheduler, "--no-dashboard"),
-        started(fresh, *worker) as first,
-        started(fresh, *worker),
-        started(other, *worker),
-    ):
-        wait_until(ready.exists)
-        address = json.loads(ready.read_text())["address"]
-        with started(fresh, "pipeline.tools.study", DASK_SCHEDULER_ADDRESS=address) as study:
-            wait_until(lambda: len(stored(fresh)) >= 2)
-            first.kill()
-            said = study.communicate(timeout=240)[1]
-    assert study.returncode == 0, said
-    refused = [line for log in fresh.glob("*.log") for line in log.read_text().splitlines() if "is refused" in line]
-    assert len(refused) == 1
-    assert "requirements/compute.txt" in refused[0]
-    assert results_in(fresh) == results_in(studied)
-    assert not (other / "study/trials").exists()
