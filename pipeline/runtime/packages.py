@@ -19,7 +19,7 @@ def check_packages(lock: Path = COMPUTE_LOCK) -> None:
 
     lock: what `make lock` writes. The error names the first package that differs, what was found, and where.
     """
-    with reading(str(lock), advice=f"run `git checkout -- {lock}`"):
+    with reading(str(lock), advice=f"run `git checkout HEAD -- {lock}`"):
         # Indented lines are hashes and comments.
         lines = [line.rstrip(" \\") for line in read_bytes(lock).decode().splitlines() if line[:1].isalnum()]
         locked = [Requirement(line) for line in lines]

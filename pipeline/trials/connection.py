@@ -47,7 +47,9 @@ def open_cluster(*, threads: int, say: Callable[[str], None]) -> Iterator[Client
             n_workers=1,
             threads_per_worker=slots,
             processes=False,
-            dashboard_address=None,
+            # Dask's default is a fixed port on every network, which a second study would find taken.
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from distributed import Client, get_worker
 
@@ -69,6 +70,12 @@ def test_as_many_run_at_a_time_as_the_cores_allow() -> None:
         assert sum(opened.nthreads().values()) == cores
     with open_cluster(threads=2 * cores, say=print) as opened:
         assert sum(opened.nthreads().values()) == 1
+
+
+def test_embedded_cluster_answers_on_this_machine_alone() -> None:
+    with open_cluster(threads=1, say=print):
+        listening = [found for found in psutil.Process().net_connections() if found.status == psutil.CONN_LISTEN]
+    assert {found.laddr.ip for found in listening} == {"127.0.0.1"}
 
 
 def test_trial_that_fails_now_and_then_is_tried_again(client: Client, tmp_path: Path) -> None:
