@@ -74,7 +74,8 @@ def connect(address: str, *, say: Callable[[str], None]) -> Client:
     except Exception as error:  # what Dask raises depends on the bytes that another service sends
         raise ClusterError(
             f"{address}: no Dask scheduler answers ({difference or reason_of(error, patience)}); expected the address "
-            "that `dask scheduler` prints. To train on this machine, unset DASK_SCHEDULER_ADDRESS"
+            "that `dask scheduler` prints. To train on this machine, unset DASK_SCHEDULER_ADDRESS, or scheduler-address in "
+            "Dask's settings"
         ) from error
     if client is None:
         raise ClusterError(f"{address}: is a Dask {found.kind.lower()}; expected the scheduler's address")
