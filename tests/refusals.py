@@ -30,6 +30,7 @@ from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.serving import convert_pixels
 from pipeline.tools.demo import PROJECT
 from pipeline.tools.predict import check_input, read_images
+from pipeline.trials.connection import connect
 
 PAGE = PROJECT / "docs/refusals.md"
 PARAMS = (PROJECT / "tests/params.yaml").read_text()
@@ -300,8 +301,21 @@ REPLICATES = Group(
         "a value too few": b"label,1,2\n0,0\n",
     },
 )
+SCHEDULER = Group(
+    "the address of a Dask scheduler",
+    "scheduler-address",
+    lambda path: connect(Path(path).read_text(), say=print),
+    {
+        "no port": b"127.0.0.1",
+        "a word for the port": b"tcp://127.0.0.1:port",
+        "a port alone": b"8786",
+        "two colons at the end": b"tcp://127.0.0.1:8786:",
+        "a web address": b"http://127.0.0.1:8787",
+        "TLS without certificates": b"tls://127.0.0.1:8786",
+    },
+)
 GROUPS = (
-    PARAMETERS, IDX, TABLE, DOCUMENT, RECORD, ARCHIVE, PICTURES, REQUESTS, ARRAYS, STUDY, REPLICATES,
+    PARAMETERS, IDX, TABLE, DOCUMENT, RECORD, ARCHIVE, PICTURES, REQUESTS, ARRAYS, STUDY, REPLICATES, SCHEDULER,
 )  # fmt: skip
 
 

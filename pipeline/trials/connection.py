@@ -64,7 +64,7 @@ def connect(address: str, *, say: Callable[[str], None]) -> Client:
     """Connect to a scheduler. Raises ClusterError if none answers; says so if one of another version does."""
     warnings.simplefilter("ignore", VersionMismatchWarning)  # a table of versions, of which only one matters here
     patience = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
-    difference = ""
+    name, difference = f"scheduler-address {address}", ""
     try:
         # Dask itself would wait without end for the answer of a port that is silent.
         found = asyncio.run(asyncio.wait_for(identify(address), patience + 1))
@@ -73,13 +73,13 @@ def connect(address: str, *, say: Callable[[str], None]) -> Client:
         client = Client(address) if found.kind == "Scheduler" else None
     except Exception as error:  # what Dask raises depends on the bytes that another service sends
         raise ClusterError(
-            f"{address}: no Dask scheduler answers ({difference or reason_of(error, patience)}); expected the address "
-            "that `dask scheduler` prints. To train on this machine, unset DASK_SCHEDULER_ADDRESS"
+            f"{name}: no Dask scheduler answers ({difference or reason_of(error, patience)}); expected the address "
+            "that `dask scheduler` prints. To train on this machine, unset that, or DASK_SCHEDULER_ADDRESS"
         ) from error
     if client is None:
-        raise ClusterError(f"{address}: is a Dask {found.kind.lower()}; expected the scheduler's address")
+        raise ClusterError(f"{name}: is a Dask {found.kind.lower()}; expected the scheduler's address")
     if difference:
-        say(f"{address}: {difference}; where trials are lost, start the scheduler with the version of here")
+        say(f"{name}: {difference}; where trials are lost, start the scheduler with the version of here")
     return client
 
 

@@ -133,7 +133,7 @@ def test_by_hand_with_a_worker_killed_and_others_refused(
         scheduler = typed.enter_context(shell(fill(scheduler_line, {"8786": address["8786"]}), elsewhere))
         lost, *rest = [typed.enter_context(shell(worker_line, each)) for each in (first, second, other, elsewhere)]
         with study(driver, fill("tcp://HOST:8786", address)) as running:
-            wait_until(lambda: len(stored(driver)) >= 2)
+            wait_until(lambda: running.poll() is not None or len(stored(driver)) >= 2)
             kill(lost)
             finish(running, driver)
         os.killpg(scheduler.pid, signal.SIGINT)
@@ -185,7 +185,7 @@ def test_on_slurm_with_a_job_cancelled(
         wait_until(lambda: "tcp://" in said_in(checkout))
         (address,) = re.findall(r"^.*(tcp://\S+)$", said_in(checkout), re.MULTILINE)
         with study(checkout, address, **settings) as running:
-            wait_until(lambda: len(stored(checkout)) >= 2)
+            wait_until(lambda: running.poll() is not None or len(stored(checkout)) >= 2)
             first, *_ = jobs(settings)
             subprocess.run(["scancel", first], env=os.environ | settings, check=True)
             finish(running, checkout)

@@ -1,6 +1,7 @@
 """How trials are spread over workers, with tasks that fail on purpose; the real ones: end_to_end/test_study.py."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,13 @@ def test_embedded_cluster_answers_on_this_machine_alone() -> None:
     with open_cluster(threads=1, say=print):
         listening = [found for found in psutil.Process().net_connections() if found.status == psutil.CONN_LISTEN]
     assert {found.laddr.ip for found in listening} == {"127.0.0.1"}
+
+
+def test_two_studies_run_at_a_time_without_a_word_about_ports() -> None:
+    with warnings.catch_warnings(record=True) as warned, open_cluster(threads=1, say=print):  # noqa: SIM117
+        with open_cluster(threads=1, say=print):
+            pass
+    assert not warned
 
 
 def test_trial_that_fails_now_and_then_is_tried_again(client: Client, tmp_path: Path) -> None:
