@@ -43,16 +43,16 @@ verify: $(VENV)/run ## fail unless the committed results are reproduced: bit for
 emulate: $(VENV)/dev ## compute the known answers on emulated CPUs of other kinds; needs qemu-user
 	python -m tests.emulation
 
-ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000; HOSTS=name, if another name is forwarded to it
+ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000; HOST=name, if another name is forwarded to it
 	@test -e tracking/mlflow.db || { \
 		echo "error: tracking/mlflow.db is missing; expected a run store. Run python -m pipeline.track"; exit 1; }
-	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs$(if $(HOSTS),$(COMMA) and by the name $(HOSTS))"
-	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///tracking/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1 $(if $(HOSTS),$(NAMED))
+	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs$(if $(HOST),$(COMMA) and by the name $(HOST))"
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///tracking/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1 $(if $(HOST),$(NAMED))
 
 # MLflow refuses requests for a name that it does not know, and what the pages of that name ask for.
 COMMA := ,
-NAMED = --allowed-hosts '127.0.0.1:*,localhost:*,$(HOSTS),$(HOSTS):*' \
-	--cors-allowed-origins 'http://$(HOSTS),http://$(HOSTS):*,https://$(HOSTS),https://$(HOSTS):*'
+NAMED = --allowed-hosts '127.0.0.1:*,localhost:*,$(HOST),$(HOST):*' \
+	--cors-allowed-origins 'http://$(HOST),http://$(HOST):*,https://$(HOST),https://$(HOST):*'
 PORT ?= 5000
 
 rollback: $(VENV)/run ## make the previous champion the served model again

@@ -47,6 +47,7 @@ SCAFFOLD = frozenset(
     {
         "pipeline/runtime/command.py",
         "pipeline/runtime/costs.py",
+        "pipeline/runtime/edits.py",
         "pipeline/runtime/files.py",
         "pipeline/runtime/live.py",
         "pipeline/runtime/lock.py",

@@ -14,9 +14,14 @@ from tqdm import tqdm
 import pipeline
 from fashion_mnist.errors import ArtifactError, PipelineError
 from pipeline.runtime.costs import Work, record_cost
+from pipeline.runtime.edits import read_inputs, refuse_edits
 from pipeline.runtime.lock import ways_back
 
 INTERRUPTED = 130
+# As dvc.yaml names it; empty outside of DVC.
+STAGE = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
+# Read here, since most of a stage's code is imported after this module.
+INPUTS = read_inputs(STAGE) if STAGE else {}
 # Keras imports these wherever they are installed, for features that nothing here uses; that takes a third of its time.
 UNUSED_BY_KERAS = ("matplotlib", "sklearn")
 
@@ -31,6 +36,7 @@ def run(main: Callable[[], Work | None], *, refused: int = 1) -> NoReturn:
     try:
         refuse_another_checkout()
         work = main()
+        refuse_edits(STAGE, INPUTS)
         if work is not None:
             keep_cost(work)
     except PipelineError as error:
@@ -87,10 +93,9 @@ def outliving(stream: TextIO | None, original: TextIO | None) -> TextIO:
 
 def former_outputs() -> str:
     """Say how to bring back what DVC removed before it started the stage that now fails; empty outside of DVC."""
-    stage = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
     with suppress(ArtifactError):
-        if stage and (ways := ways_back(stage)):
-            return f" (DVC has removed what {stage} made before; to have that back: `{'; '.join(ways)}`)"
+        if STAGE and (ways := ways_back(STAGE)):
+            return f" (DVC has removed what {STAGE} made before; to have that back: `{'; '.join(ways)}`)"
     return ""
 
 

@@ -1,6 +1,6 @@
-"""What the champion is compared by: what its run stores, or its answers on the present data if that is other data.
+"""Read the champion's scores, or score it on the present data if they are of other data.
 
-The second reads the validation and test splits and loads TensorFlow, both only then.
+Only the second reads the validation and test splits and loads TensorFlow.
 """
 
 import tempfile
@@ -54,26 +54,29 @@ def read_champion(store: Store, version: Any, data: DataDescription) -> Contende
             return Unfit(model, f"can no longer be loaded: {fault}")
         if identify_data(data).items() <= version.tags.items():
             content = read_artifact(store, version.run_id, f"predictions/{model}.csv")
-            if content is not None:
+            accuracy = version.tags.get("validation_accuracy")
+            if content is not None and accuracy is not None:
                 table = parse_csv(content, columns=PREDICTIONS, name=f"what version {version.version} predicted")
-                accuracy = float(version.tags["validation_accuracy"])
-                return Contender(model, accuracy, table["label"], table["prediction"])
+                return Contender(model, float(accuracy), table["label"], table["prediction"])
         say(f"scoring the champion, version {version.version}, on the present images")
         return score(model, Path(scratch), data)
 
 
 def score(model: str, folder: Path, data: DataDescription) -> Contender | Unfit:
     """Score a model on the present images, by the code in the copy of its files."""
-    check_inputs(*(NORMALIZED / name for name in SCORED_ON))
-    splits = {name: read_split(name) for name in SCORED_ON}
     try:
         with quiet_import():
             loaded = load_copy(folder)
-            if reason := describe_misfit(loaded.config, data):
-                return Unfit(model, reason)
-            found = {name: answer(loaded, restore_pixels(split.images)) for name, split in splits.items()}
+    except (MemoryError, OSError):  # of this moment, and no reason to replace a champion
+        raise
     except Exception as error:  # noqa: BLE001 - the code of the copy, and what it needs, may raise anything
         return Unfit(model, f"cannot be loaded here ({shorten(innermost(error), 200)})")
+    if reason := describe_misfit(loaded.config, data):
+        return Unfit(model, reason)
+    check_inputs(*(NORMALIZED / name for name in SCORED_ON))
+    splits = {name: read_split(name) for name in SCORED_ON}
+    with quiet_import():
+        found = {name: answer(loaded, restore_pixels(split.images)) for name, split in splits.items()}
     accuracy = round(accuracy_score(splits["validation"].labels, found["validation"]), 6)
     return Contender(model, accuracy, splits["test"].labels, found["test"], note=" on the present images")
 
@@ -94,4 +97,4 @@ def describe_misfit(config: Mapping[str, Any], data: DataDescription) -> str | N
         return f"does not know the class {name}"
     for name in (name for name in classes if name not in data.classes):
         return f"knows the class {name}, which the present data lacks"
-    return "numbers its classes otherwise"
+    return "has the same classes in another order"

@@ -56,7 +56,8 @@ class Held(NamedTuple):
     def is_complete(self) -> bool:
         """Whether no run is missing, and each model's run is nested in the parent."""
         return self.parent is not None and all(
-            child is not None and child.data.tags[PARENT] == self.parent.info.run_id for child in self.children.values()
+            child is not None and child.data.tags.get(PARENT) == self.parent.info.run_id
+            for child in self.children.values()
         )
 
 

@@ -157,20 +157,21 @@ def roll_back(store: Store) -> str:
     """
     present = version_of(store, CHAMPION)
     if present is None:
-        raise TrackingError(f"{store.name} has no champion; expected one to roll back. {MAKE_AGAIN.capitalize()}")
+        raise TrackingError(f"{store.name} has no champion; expected one to roll back. To register one, {MAKE_AGAIN}")
     number = present.tags.get(FORMER)
     if number is None:
         raise TrackingError(
             f"version {present.version} of {store.name} replaced no champion; expected one to go back to"
         )
     former = find_former(store, str(present.version), number)
+    model = former.tags.get("model", "a model without a name")
     client = store.client
     client.set_model_version_tag(store.name, present.version, ROLLED_BACK, f"to version {number}")
     client.set_model_version_tag(store.name, number, PROMOTION, f"put back in place of version {present.version}")
     client.set_registered_model_alias(store.name, CHALLENGER, present.version)
     # Last: once the champion has moved, a repetition would go back by one more version.
     client.set_registered_model_alias(store.name, CHAMPION, number)
-    return f"champion is version {number} again, {former.tags['model']}{describe_difference(former, present)}"
+    return f"champion is version {number} again, {model}{describe_difference(former, present)}"
 
 
 def find_former(store: Store, present: str, number: str) -> Any:

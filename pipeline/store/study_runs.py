@@ -55,7 +55,7 @@ def project_study(store: Store, study: Study, data: DataDescription) -> str:
     parent = keep_finished(store, find_runs(store, **{FINGERPRINT: mark}))
     if parent and restore_files(store, parent.info.run_id, content):
         say(f"study {mark[:8]}: files of its run were missing, and are there again")
-    if parent and all(child and child.data.tags[PARENT] == parent.info.run_id for child in children.values()):
+    if parent and all(child and child.data.tags.get(PARENT) == parent.info.run_id for child in children.values()):
         return f"study {mark[:8]}: the store already holds its {1 + len(children)} runs"
     tags = {FINGERPRINT: mark, DESCRIPTION: describe_study(study), "data": data.label}
     parent_id = parent.info.run_id if parent else start_run(store, name=f"study {mark[:8]}", tags=tags)

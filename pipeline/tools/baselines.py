@@ -94,8 +94,19 @@ def where_head_left(head: str) -> tuple[str, str]:
     if found:
         return found[0]
     raise BaselineError(
-        "this clone does not say which branch is the default one; expected origin/HEAD, main or master. "
-        "Type `git remote set-head origin --auto` and run again, or name a revision with --baseline"
+        f"this clone does not say which branch is the default one; expected main or master{way_to_default()}"
+    )
+
+
+def way_to_default() -> str:
+    """Return advice on how to learn the default branch, with all of its commits."""
+    remote = git.remote()
+    if not remote:
+        return ". Name a revision with --baseline"
+    fetch = f"git fetch{' --unshallow' if git.is_shallow() else ''} {remote} '+refs/heads/*:refs/remotes/{remote}/*'"
+    return (
+        f", or that of {remote}. Type `{fetch} && git remote set-head {remote} --auto` and run again, or name "
+        "a revision with --baseline"
     )
 
 

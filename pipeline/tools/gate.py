@@ -73,9 +73,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def judge_change(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
     """Judge the working tree against a revision. Raises PipelineError when that is not possible."""
     baseline = find_baseline(named, STUDIED if seeds else JUDGED)
+    check_current(params)
     accepted = read_accepted(baseline.commit)
     old, new, needed = read_sides(params, baseline, accepted, seeds=seeds)
-    check_current(params)
     data = parse_description(DataDescription, new.data, name=str(DATA))
     verdicts = judge_models(params, old, new, class_names=data.classes, is_compared=TEST_SET not in needed)
     failures = [f"{name}: {failure}" for name, verdict in verdicts.items() for failure in verdict.failures]

@@ -102,17 +102,17 @@ def describe_parameter(stage: str, key: str, recorded: Recorded) -> str:
 
 
 def may_differ(path: str, how: str, recorded: Recorded, *, is_added: bool) -> bool:
-    """Tell whether git does not bring what is at a path, so that it may be missing; is_added: by `dvc add`."""
+    """Tell whether a path may be missing because git does not keep it; is_added: whether `dvc add` does."""
     if how in MISSING and (is_added or any(output.path.is_relative_to(path) for output in recorded.outputs)):
         return not git.is_tracked(path)
     download = recorded.params.download
-    folder = Path(download.folder).expanduser()
+    folder = Path(download.folder)
     is_images = download.dataset == "folder" and Path(path).resolve() == folder.resolve()
     return is_images and not (folder / "train").exists()
 
 
 def is_live(stage: str, params: Params) -> bool:
-    """Tell whether a stage of dvc.lock is not that of a model which params.yaml no longer names."""
+    """Return False for a stage of a model that params.yaml no longer names."""
     return stage.partition("@")[2] in ("", *params.models)
 
 

@@ -79,7 +79,7 @@ def connect(address: str, *, say: Callable[[str], None]) -> Client:
     if client is None:
         raise ClusterError(f"{name}: is a Dask {found.kind.lower()}; expected the scheduler's address")
     if difference:
-        say(f"{name}: {difference}; where trials are lost, start the scheduler with the version of here")
+        say(f"{name}: {difference}; if trials get lost, start the scheduler with version {here}")
     return client
 
 

@@ -224,7 +224,7 @@ def test_version_that_was_rolled_back_does_not_replace_a_champion_whose_model_wa
         ({"classes": ("hat", "sock", "tie")}, "knows the class tie, which the present data lacks"),
         ({"classes": ("hat",)}, "does not know the class sock"),
         ({"classes": ("hat", "stocking")}, "does not know the class sock"),
-        ({"classes": ("sock", "hat")}, "numbers its classes otherwise"),
+        ({"classes": ("sock", "hat")}, "has the same classes in another order"),
         ({"shape": (28, 28, 3)}, "takes images of shape"),
         ({"shape": (32, 28, 1)}, "takes images of shape"),
     ],

@@ -92,7 +92,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     for variable in VARIABLES:  # of the CI that may run this test
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(gate, "check_current", lambda _: None)  # its own tests: test_staleness.py
+    monkeypatch.setattr(gate, "check_current", lambda _: None)  # its own tests: end_to_end/test_stale_results.py
     shutil.copy(PROJECT / "tests/params.yaml", folder)
     change_params(folder / "params.yaml", PARAMS)
     git("init", "--quiet", "--initial-branch", "main")

@@ -1,0 +1,49 @@
+"""Notice what is edited while a stage runs: DVC records a stage's code and parameters only when it has ended."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from fashion_mnist.errors import ArtifactError
+from pipeline.runtime.files import UNREADABLE, read_bytes
+from pipeline.runtime.formats import parse_yaml
+from pipeline.runtime.lock import dvc_digest
+from pipeline.runtime.paths import DVC_YAML, PARAMS
+
+# Where code and locks are. What other stages write is compared with dvc.lock by `check_inputs`.
+CODE = ("pipeline", "requirements", "src")
+
+
+def read_inputs(stage: str) -> dict[str, Any]:
+    """Return what dvc.yaml lists as a stage's code and parameters: a digest by path, a value by key.
+
+    Empty for a stage that dvc.yaml does not know, and where a file cannot be read, which the stage itself reports.
+    """
+    name, _, model = stage.partition("@")
+    with suppress(ArtifactError, *UNREADABLE):
+        declared = parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"][name]
+        declared = declared.get("do", declared)
+        params = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
+        network = str(params["models"].get(model))
+        paths = [Path(path.replace("${item}", network)) for path in declared["deps"]]
+        keys = [key.replace("${key}", model) for key in declared["params"]]
+        code = {str(path): dvc_digest(path) if path.exists() else None for path in paths if path.parts[0] in CODE}
+        return code | {f"{PARAMS}: {key}": find_value(params, key) for key in keys}
+    return {}
+
+
+def find_value(tree: Any, key: str) -> Any:
+    """Return the value at a dotted key."""
+    for part in key.split("."):
+        tree = tree[part]
+    return tree
+
+
+def refuse_edits(stage: str, before: dict[str, Any]) -> None:
+    """Raise ArtifactError if an input of a stage is no longer what it was before: it would be recorded as what ran."""
+    after = read_inputs(stage) if before else {}
+    if edited := [name for name in before if after.get(name) != before[name]]:
+        raise ArtifactError(
+            f"{edited[0]} was edited while {stage} ran; expected it to stay, since DVC records it now. Run `dvc repro` "
+            "again; to edit meanwhile, queue the run: `dvc exp run --queue`"
+        )
