@@ -15,6 +15,7 @@ from fashion_mnist.scores.metrics import score_predictions
 from pipeline.runtime import git
 from pipeline.runtime.files import read_bytes, reading
 from pipeline.runtime.formats import parse_csv, parse_json, parse_yaml
+from pipeline.runtime.lock import read_outputs
 from pipeline.runtime.paths import DATA, DVC_LOCK, metrics_of, predictions_of
 from pipeline.runtime.tables import PREDICTIONS
 
@@ -47,7 +48,9 @@ class RecordedEvaluation(NamedTuple):
 
 
 def working_tree() -> Place:
-    """Return the current folder as a place."""
+    """Return the current folder as a place. Raises ArtifactError where its dvc.lock is damaged, as during a merge."""
+    if DVC_LOCK.is_file():
+        read_outputs()
     return Place("", lambda path: read_bytes(Path(path)), list_folder)
 
 

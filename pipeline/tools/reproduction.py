@@ -15,6 +15,7 @@ from pipeline.runtime import git
 from pipeline.runtime.command import run, say
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.formats import parse_yaml
+from pipeline.runtime.lock import read_outputs
 from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.numerics import has_avx2
 from pipeline.runtime.packages import check_packages
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def compare_with_commit() -> Finding:
     """Compare dvc.lock and all other files with the last commit. Raises GitError where there is none."""
+    read_outputs()  # says how to have dvc.lock back if it is damaged, also during a merge
     here = stages_of(read_bytes(DVC_LOCK), name=str(DVC_LOCK))
     committed = stages_of(git.read_file("HEAD", str(DVC_LOCK)), name=f"HEAD:{DVC_LOCK}")
     changed = git.changed_files()

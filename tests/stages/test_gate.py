@@ -127,6 +127,15 @@ def test_model_whose_files_are_gone_cannot_be_judged(judged: Judge) -> None:
 
 
 @pytest.mark.usefixtures("repository")
+def test_lock_in_conflict_cannot_be_judged_and_says_what_helps_during_a_merge(judged: Judge) -> None:
+    with Path("dvc.lock").open("a") as lock:
+        lock.write("<<<<<<< HEAD\n=======\n>>>>>>> other\n")
+    code, said = judged()
+    assert code == CANNOT_JUDGE
+    assert "dvc.lock: holds the marks of a merge; run `git checkout HEAD -- dvc.lock`" in said
+
+
+@pytest.mark.usefixtures("repository")
 def test_model_that_vanished_cannot_be_judged(judged: Judge) -> None:
     write_evaluation("third", CNN)
     commit("a third model")
