@@ -1,6 +1,6 @@
 """Inputs that are wrong, by hand, and the line that each is answered with: python -m tests.refusals writes the page."""
 
-import pipeline  # first, since it puts the library beside it on the path
+import pipeline  # noqa: F401 - first, since it puts the library beside it on the path
 
 # isort: split
 import gzip

@@ -45,7 +45,7 @@ def check_current(params: Params) -> None:
         name = stage.partition("@")[0]
         return order.index(name) if name in order else -1  # such as images/train.dvc, of `dvc add`
 
-    for stage in sorted({*stages, *status}, key=place):
+    for stage in sorted(dict.fromkeys([*stages, *status]), key=place):
         if place(stage) <= order.index(LAST) and is_live(stage, params):
             changes = describe_status(stage, status.get(stage, []), recorded)
             if found := next(chain(changes, broken_links(stage, recorded)), None):

@@ -134,7 +134,7 @@ STALE: dict[str, tuple[Edit, str]] = {
         "normalize wrote",
     ),
     "a training without its evaluation": (trained_alone, "evaluate has run with another models than dvc.lock"),
-    "a cut without the trainings": (normalized_alone, "train@cnn has run with another data/normalized/train than"),
+    "a cut without the trainings": (normalized_alone, "train@dense has run with another data/normalized/train than"),
 }
 
 
