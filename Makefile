@@ -43,16 +43,16 @@ verify: $(VENV)/run ## fail unless the committed results are reproduced: bit for
 emulate: $(VENV)/dev ## compute the known answers on emulated CPUs of other kinds; needs qemu-user
 	python -m tests.emulation
 
-ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000; HOST=name, if another name is forwarded to it
+ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000; FORWARDED=name, if that leads here
 	@test -e tracking/mlflow.db || { \
 		echo "error: tracking/mlflow.db is missing; expected a run store. Run python -m pipeline.track"; exit 1; }
-	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs$(if $(HOST),$(COMMA) and by the name $(HOST))"
-	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///tracking/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1 $(if $(HOST),$(NAMED))
+	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs$(if $(FORWARDED),$(COMMA) and by the name $(FORWARDED))"
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///tracking/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1 $(if $(FORWARDED),$(NAMED))
 
 # MLflow refuses requests for a name that it does not know, and what the pages of that name ask for.
 COMMA := ,
-NAMED = --allowed-hosts '127.0.0.1:*,localhost:*,$(HOST),$(HOST):*' \
-	--cors-allowed-origins 'http://$(HOST),http://$(HOST):*,https://$(HOST),https://$(HOST):*'
+NAMED = --allowed-hosts '127.0.0.1:*,localhost:*,$(FORWARDED),$(FORWARDED):*' \
+	--cors-allowed-origins 'http://$(FORWARDED),http://$(FORWARDED):*,https://$(FORWARDED),https://$(FORWARDED):*'
 PORT ?= 5000
 
 rollback: $(VENV)/run ## make the previous champion the served model again

@@ -61,7 +61,8 @@ def open_store(name: str, *, study: bool = False, exclusive: bool = True) -> Ite
     one line, whatever MLflow raises within the block.
     """
     named = os.environ.get(SERVER)
-    address, folder = named or "", store_folder()
+    folder = store_folder()
+    address = "" if named is None or is_local(named, folder) else named
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
@@ -83,6 +84,12 @@ def open_store(name: str, *, study: bool = False, exclusive: bool = True) -> Ite
         os.environ.pop(SERVER, None)
         if named is not None:
             os.environ[SERVER] = named
+
+
+def is_local(address: str, folder: Path) -> bool:
+    """Tell whether an address is that of the local store, as `mlflow models serve` needs it."""
+    path = address.removeprefix("sqlite:///")
+    return path != address and (folder.parent / path).resolve() == folder / DATABASE
 
 
 def describe_failure(error: Exception, address: str, folder: Path) -> str:

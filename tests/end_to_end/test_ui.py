@@ -71,7 +71,7 @@ def statuses(address: str, host: str) -> list[int]:
     [
         ([], {"127.0.0.1:PORT": [200, 200], "runs.example": [403, 403], "runs.example:8443": [403, 403]}),
         (
-            ["HOST=runs.example"],
+            ["FORWARDED=runs.example"],
             {
                 "127.0.0.1:PORT": [200, 200],
                 "runs.example": [200, 200],

@@ -63,3 +63,19 @@ def test_address_of_no_store_is_one_line_that_says_what_to_set(tmp_path: Path, a
     assert "MLFLOW_TRACKING_URI" in done.stderr
     assert "http://HOST:5000" in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize("address", [None, "sqlite:///tracking/mlflow.db"])
+def test_copied_store_is_about_its_own_files_also_if_its_address_is_named(tmp_path: Path, address: str | None) -> None:
+    more = {"MLFLOW_TRACKING_URI": address} if address else {}
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    first.mkdir()
+    open_in(first)
+    shutil.copytree(first, copy)
+    assert "has no champion" in open_in(copy, **more).stderr
+    for folder in (first, copy):
+        with sqlite3.connect(folder / "tracking/mlflow.db") as store:
+            (found,) = store.execute(
+                "select artifact_location from experiments where name = 'fashion-mnist'"
+            ).fetchone()
+        assert found == (folder / "tracking/artifacts").as_uri()
