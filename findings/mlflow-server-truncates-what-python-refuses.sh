@@ -3,7 +3,8 @@
 #
 # Behaviour: a model with a signature of uint8 refuses an array of floats in Python: the type is not the expected one.
 # The same model behind `mlflow models serve` casts the numbers of a JSON request to uint8 before the signature is
-# checked. 0.25 and 0.999 become 0, 1.9 becomes 1, and the answer has status 200. Only values out of range are refused.
+# checked, since JSON has no types. 0.25 and 0.999 become 0, 1.9 becomes 1, and the answer has status 200. Only values out
+# of range are refused.
 #
 # Seen:
 #   predict([[0.25, 0.999, 1.9]]) in Python: MlflowException

@@ -128,6 +128,19 @@ def test_make_gives_dvc_a_name_where_the_user_has_none(tmp_path: Path, id_says: 
     assert re.search(r"^name=\w+$", told, re.MULTILINE)
 
 
+@pytest.mark.parametrize("script", sorted((PROJECT / "findings").iterdir()), ids=lambda path: path.stem)
+def test_every_finding_is_listed_and_says_what_a_reader_needs(script: Path) -> None:
+    assert f"`{script.stem}`" in (PROJECT / "docs/findings.md").read_text()
+    text = script.read_text()
+    head, _, body = text.partition("set -euo pipefail")
+    for part in ("Behaviour:", "Seen", "Why it matters:"):
+        assert part in head
+    for package in re.findall(r"install --quiet (.*)", body)[:1]:
+        assert all("==" in word for word in package.split())
+    for word in ("trap ", "changed:"):
+        assert word in body
+
+
 def test_every_decision_is_listed() -> None:
     listed = (PROJECT / "docs/decisions/README.md").read_text()
     for path in (PROJECT / "docs/decisions").glob("0*.md"):
