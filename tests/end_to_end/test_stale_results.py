@@ -124,7 +124,7 @@ STALE: dict[str, tuple[Edit, str]] = {
         replace("dvc.yaml", "      - pipeline/evaluate.py", "      - pipeline/evaluate.py\n      - .dvcignore"),
         "evaluate has run with another .dvcignore",
     ),
-    "a model in addition": (third_model, "reports/metrics/third.json: cannot be read"),
+    "a model in addition": (third_model, "train@third has not run"),
     "predictions": (
         replace("reports/predictions/cnn.csv", ",0.", ",0.0"),
         "evaluate wrote another reports/predictions",
