@@ -7,8 +7,8 @@ from typing import Any
 from fashion_mnist.errors import ArtifactError
 from pipeline.runtime.files import UNREADABLE, read_bytes
 from pipeline.runtime.formats import parse_yaml
-from pipeline.runtime.lock import dvc_digest
-from pipeline.runtime.paths import DVC_YAML, PARAMS
+from pipeline.runtime.lock import declared_stage, dvc_digest
+from pipeline.runtime.paths import PARAMS
 
 # Where code and locks are. What other stages write is compared with dvc.lock by `check_inputs`.
 CODE = ("pipeline", "requirements", "src")
@@ -19,10 +19,9 @@ def read_inputs(stage: str) -> dict[str, Any]:
 
     Empty for a stage that dvc.yaml does not know, and where a file cannot be read, which the stage itself reports.
     """
-    name, _, model = stage.partition("@")
+    model = stage.partition("@")[2]
     with suppress(ArtifactError, *UNREADABLE):
-        declared = parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"][name]
-        declared = declared.get("do", declared)
+        declared = declared_stage(stage)
         params = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
         network = str(params["models"].get(model))
         paths = [Path(path.replace("${item}", network)) for path in declared["deps"]]

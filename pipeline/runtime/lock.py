@@ -137,11 +137,16 @@ def ways_back(stage: str) -> list[str]:
     ]
 
 
+def declared_stage(stage: str) -> Mapping[str, Any]:
+    """Return what dvc.yaml says of a stage, such as train@dense, as it stands there; empty if it says nothing."""
+    stages: Mapping[str, Any] = parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"]
+    declared: Mapping[str, Any] = stages.get(stage.partition("@")[0], {})
+    return declared.get("do", declared)  # type: ignore[no-any-return]
+
+
 def is_left_to_git(output: Output) -> bool:
     """Tell whether dvc.yaml keeps an output out of DVC's cache."""
-    name, _, key = output.stage.partition("@")
-    declared = parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"].get(name, {})
-    declared = declared.get("do", declared)
+    declared, key = declared_stage(output.stage), output.stage.partition("@")[2]
     entries = [entry for kind in ("outs", "metrics", "plots") for entry in declared.get(kind, [])]
     return any(
         options.get("cache") is False and path.replace("${key}", key) == output.path.as_posix()

@@ -147,12 +147,13 @@ def copy_logged(store: Store, source: str, folder: Path) -> str | None:
     for compiled in list(folder.rglob("__pycache__")):  # Python would run it in place of the code
         shutil.rmtree(compiled)
     found = digest_parts(folder)
-    for part, expected in sorted((json.loads(recorded) if recorded else found).items()):
+    expected = json.loads(recorded) if recorded else found
+    for part, digest in sorted(expected.items()):
         if part not in found:
             return f"{part} is missing"
-        if found[part] != expected:
-            return describe_change(part, found[part], expected)
-    added = found.keys() - json.loads(recorded).keys() if recorded else ()
+        if found[part] != digest:
+            return describe_change(part, found[part], digest)
+    added = found.keys() - expected.keys()
     return f"{min(added)} was added after it was registered" if added else None
 
 

@@ -93,7 +93,7 @@ class ImageClassifier(PythonModel):
 
 @contextmanager
 def library_from(folder: Path) -> Iterator[None]:
-    """Import the library from this folder alone until the block ends, then let the process have its own again.
+    """Import the library only from this folder until the block ends, then let the process have its own again.
 
     A process may hold several copies: that of its checkout, and one for each registered model. What was imported in the
     block goes on with its own copy.

@@ -109,7 +109,7 @@ def judge_models(
     is_compared: bool,
 ) -> dict[str, Verdict]:
     """Judge each model, against the baseline if the two can be compared, and against its floors."""
-    alone = NEW if is_compared else "not compared with the baseline: another test set"
+    why_not_compared = NEW if is_compared else "not compared with the baseline: another test set"
     return {
         name: judge(
             new.labels,
@@ -119,7 +119,7 @@ def judge_models(
             confidence=params.gate.confidence,
             floors=params.gate.floors.get(name),
             class_names=class_names,
-            alone=alone,
+            why_not_compared=why_not_compared,
         )
         for name, evaluation in new.evaluations.items()
     }
@@ -138,7 +138,7 @@ def read_sides(
     old = read_evaluation(there, known) if known else RecordedEvaluation(new.labels, {}, {}, {}, {})
     needed = list_needed(old, new, baseline.described)
     refuse_unaccepted(needed, accepted)
-    if seeds:  # code is compared here alone: an old revision holds other files
+    if seeds:  # code is compared only here: an old revision holds other files
         old = old if TEST_SET in needed else add_replicates(there, old, known)
         new = add_replicates(here, new, known, code=describe_code(take_code()))
     return old, new, needed

@@ -117,7 +117,7 @@ def is_live(stage: str, params: Params) -> bool:
 
 
 def broken_links(stage: str, recorded: Recorded) -> Iterator[str]:
-    """Say what another stage has written anew since a stage read it, by dvc.lock alone."""
+    """Say what another stage has written anew since a stage read it, as dvc.lock tells."""
     for dependency in recorded.stages.get(stage, {}).get("deps", []):
         path, md5 = dependency["path"], dependency.get("md5")
         if (recorded_digest(Path(path), recorded) or md5) != md5:

@@ -34,8 +34,8 @@ def judgement_markdown(judgement: Mapping[str, Any]) -> str:
     template = environment.get_template("gate.md.jinja")
     origin = f"{describe_bytes(judgement)}; {describe_machine(judgement)}" if "models" in judgement else ""
     tolerated = points(-judgement.get("margin", 0))
-    accepted = describe_accepted(judgement)
-    return template.render({**judgement, "accepted": accepted}, table=table, tolerated=tolerated, origin=origin)
+    acceptances = describe_accepted(judgement)
+    return template.render(judgement, acceptances=acceptances, table=table, tolerated=tolerated, origin=origin)
 
 
 def describe_accepted(judgement: Mapping[str, Any]) -> list[str]:

@@ -53,18 +53,19 @@ def judge(
     confidence: float,
     floors: Floors | None,
     class_names: Sequence[str],
-    alone: str = NEW,
+    why_not_compared: str = NEW,
 ) -> Verdict:
     """Judge one model against the same model at the baseline, and against its floors.
 
-    labels: uint8, shape (n,). margin: the tolerated loss of accuracy, a share. confidence: one-sided. alone: why there
-    is no old evaluation. With replicates on both sides, the means over seeds are compared instead of single runs; p,
-    floors and the exchanged images remain those of the single runs. Raises DataError when lengths differ.
+    labels: uint8, shape (n,). margin: the tolerated loss of accuracy, a share. confidence: one-sided.
+    why_not_compared: the remark if there is no old evaluation. With replicates on both sides, the means over seeds are
+    compared instead of single runs; p, floors and the exchanged images remain those of the single runs. Raises
+    DataError when lengths differ.
     """
     accuracy = float(np.mean(new.predictions == labels))
     below, open_ = _below_floors(labels, new.predictions, floors, confidence=confidence, class_names=class_names)
     if old is None:
-        remarks = [alone, *open_]
+        remarks = [why_not_compared, *open_]
         return Verdict(accuracy, None, None, None, None, None, {}, below, remarks)
     paired = compare(labels, old.predictions, new.predictions, confidence=confidence)
     change = _measure_change(labels, new, old, paired, confidence=confidence)
