@@ -35,10 +35,10 @@ repro: $(VENV)/run ## run the pipeline: only what changed since the last run; th
 	@python -m pipeline.tools.check
 	dvc repro
 	@python -m pipeline.tools.summary
-	@python -m pipeline.tools.reproduction
+	@python -m pipeline.gate.reproduction
 
 verify: $(VENV)/run ## fail unless the committed results are reproduced: bit for bit, or by the gate where bits may differ
-	python -m pipeline.tools.reproduction --strict
+	python -m pipeline.gate.reproduction --strict
 
 emulate: $(VENV)/dev ## compute the known answers on emulated CPUs of other kinds; needs qemu-user
 	python -m tests.emulation
@@ -59,7 +59,7 @@ rollback: $(VENV)/run ## make the previous champion the served model again
 	python -m pipeline.tools.rollback
 
 gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default: where this branch left main
-	python -m pipeline.tools.gate $(if $(BASELINE),--baseline $(BASELINE))
+	python -m pipeline.gate $(if $(BASELINE),--baseline $(BASELINE))
 
 test: $(VENV)/dev $(REMOTES)/ready ## run the tests, also whether the locks fit pyproject.toml; no network
 	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -85,7 +85,7 @@ study: $(VENV)/run ## train each model many times, here or on a Dask cluster; ab
 	dvc repro study/dvc.yaml
 
 confirm: $(VENV)/run ## after an edit that changes no result: train a sample of the study again, and keep the rest
-	python -m pipeline.tools.confirm
+	python -m pipeline.study.confirm
 	dvc repro study/dvc.yaml
 
 bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow: up to an hour, then a table with targets

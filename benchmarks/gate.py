@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, t
 
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.data.split import Labels
 from fashion_mnist.errors import StudyError
+from fashion_mnist.gate.judgement import Evaluation, difference_of_means, judge
 from fashion_mnist.params import GateParams
 from fashion_mnist.scores.comparison import least_difference
-from fashion_mnist.scores.gating import Evaluation, difference_of_means, judge
-from fashion_mnist.study import Study
+from fashion_mnist.sources.fashion_mnist import CLASS_NAMES
+from fashion_mnist.study.plan import Study
+from pipeline.bytes.formats import read_json
 from pipeline.runtime.command import run
-from pipeline.runtime.formats import read_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DATA
-from pipeline.runtime.study_tables import find_study
+from pipeline.study.tables import find_study
 
 DROP = 0.015
 MARGINS = [round(0.006 + 0.001 * step, 3) for step in range(19)]

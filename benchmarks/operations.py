@@ -21,11 +21,11 @@ import pandas as pd
 
 from benchmarks.training import BATCH, check_ready, flops_per_image, pytorch, read_scaled
 from benchmarks.turns import Result, start
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE, SIDE
 from fashion_mnist.data.split import Split
+from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE, SIDE
+from pipeline.bytes.numerics import choose_instructions
 from pipeline.runtime.command import run
 from pipeline.runtime.machine import cpu_model
-from pipeline.runtime.numerics import choose_instructions
 from pipeline.runtime.parameters import read_params
 
 STEPS = 250

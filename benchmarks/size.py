@@ -16,13 +16,13 @@ from ruamel.yaml import YAML
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from fashion_mnist.data.assembly import Source
 from fashion_mnist.data.dataset import cut_validation, scale_pixels
 from fashion_mnist.data.description import DataSet, describe
-from fashion_mnist.data.images import MOST_BYTES
 from fashion_mnist.data.split import RawSplit, Split
-from pipeline.runtime.descriptions import write_description
-from pipeline.runtime.formats import write_split
+from fashion_mnist.sources.assembly import Source
+from fashion_mnist.sources.images import MOST_BYTES
+from pipeline.bytes.descriptions import write_description
+from pipeline.bytes.formats import write_split
 from pipeline.tools.demo import PROJECT
 
 SHAPE = (32, 32, 3)

@@ -16,14 +16,14 @@ from typing import Any
 from unittest.mock import patch
 
 from fashion_mnist.errors import StudyError
-from fashion_mnist.study import Trial
+from fashion_mnist.study.plan import Trial
 from pipeline.runtime.command import run
 from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.parameters import read_params
-from pipeline.trials import results, worker
-from pipeline.trials.cluster import Outcome, run_trials
-from pipeline.trials.connection import open_cluster
-from pipeline.trials.fingerprint import take_fingerprint
+from pipeline.study import results, worker
+from pipeline.study.cluster import Outcome, run_trials
+from pipeline.study.connection import open_cluster
+from pipeline.study.key import take_fingerprint
 
 SIZES = (100, 1_000, 10_000)
 EPOCHS, TEST_IMAGES = 10, 10_000

@@ -31,7 +31,7 @@ print(time.perf_counter() - started)
 # Two projections of a study, in the folder of a store.
 STUDY = """
 import time
-from pipeline.runtime.descriptions import read_description
+from pipeline.bytes.descriptions import read_description
 from pipeline.runtime.parameters import read_params
 from pipeline.store.connection import open_store
 from pipeline.store.study_runs import project_study

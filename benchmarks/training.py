@@ -24,16 +24,16 @@ import pandas as pd
 
 from benchmarks.turns import COLLECTOR, Result, Row, finish, parser_of, start
 from fashion_mnist.data.dataset import scale_pixels
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE, RAW_FILES, SIDE
-from fashion_mnist.data.published import check_fashion_mnist
 from fashion_mnist.data.split import Floats, Split
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.networks import dense
 from fashion_mnist.params import TrainingParams
+from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE, RAW_FILES, SIDE
+from fashion_mnist.sources.published import check_fashion_mnist
+from pipeline.bytes.numerics import CPUINFO, choose_instructions
 from pipeline.normalize import read_raw
 from pipeline.runtime.command import run
 from pipeline.runtime.machine import cpu_model
-from pipeline.runtime.numerics import CPUINFO, choose_instructions
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import RAW
 

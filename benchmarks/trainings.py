@@ -17,12 +17,12 @@ import numpy as np
 
 from benchmarks.turns import SCRATCH, Result
 from fashion_mnist.data.dataset import scale_pixels
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE
 from fashion_mnist.data.split import Split
+from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE
+from pipeline.bytes.numerics import choose_instructions
 from pipeline.normalize import read_raw
 from pipeline.runtime.command import run
 from pipeline.runtime.costs import peak_memory
-from pipeline.runtime.numerics import choose_instructions
 from pipeline.runtime.parameters import read_params
 
 

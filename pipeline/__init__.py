@@ -1,4 +1,4 @@
-"""The stages of dvc.yaml, one module for each, and the rooms of what they share: runtime, store and tools."""
+"""The stages of dvc.yaml, one module for each, and the rooms: bytes, runtime, store, study, gate and tools."""
 
 import atexit
 import gc
@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.runtime.numerics import fix_numerics
+from pipeline.bytes.numerics import fix_numerics
 
 # Every process of the pipeline begins here, before anything imports NumPy or TensorFlow.
 fix_numerics(os.environ)

@@ -22,11 +22,11 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download.checksums import get_all_url_infos
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
-from fashion_mnist.data.fashion_mnist import RAW_FILES
-from fashion_mnist.data.idx import encode_idx
-from fashion_mnist.data.synthetic import draw_garments
-from fashion_mnist.data_params import DownloadParams
 from fashion_mnist.errors import ArtifactError, DataError, DownloadError, innermost
+from fashion_mnist.params.data import DownloadParams
+from fashion_mnist.sources.fashion_mnist import RAW_FILES
+from fashion_mnist.sources.idx import encode_idx
+from fashion_mnist.sources.synthetic import draw_garments
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
 from pipeline.runtime.files import read_bytes, reading, write_bytes

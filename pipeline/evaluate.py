@@ -19,13 +19,13 @@ from fashion_mnist.params import EvaluateParams
 from fashion_mnist.scores.metrics import score
 from fashion_mnist.scores.robustness import Classifier, Table, noise_curves, position_curves, rotation_curves
 from fashion_mnist.training.objective import accuracy_score, most_probable
+from pipeline.bytes.descriptions import read_dataset
+from pipeline.bytes.formats import read_split, write_arrays, write_csv, write_json
+from pipeline.bytes.numerics import choose_instructions
 from pipeline.runtime.command import parse_arguments, quiet_import, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.descriptions import read_dataset
 from pipeline.runtime.files import read_bytes
-from pipeline.runtime.formats import read_split, write_arrays, write_csv, write_json
 from pipeline.runtime.lock import check_inputs
-from pipeline.runtime.numerics import choose_instructions
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import ARRAYS, NORMALIZED, archive_of, curve_of, metrics_of, predictions_of
@@ -33,10 +33,10 @@ from pipeline.runtime.paths import ARRAYS, NORMALIZED, archive_of, curve_of, met
 with quiet_import():
     import keras
 
+    from fashion_mnist.scores.inspection import look_inside, multiply_adds
     from fashion_mnist.training.archive import from_archive
     from fashion_mnist.training.determinism import configure_tensorflow
     from fashion_mnist.training.inference import predict
-    from fashion_mnist.training.inspection import look_inside, multiply_adds
 
 
 def main(argv: Sequence[str] | None = None) -> Work:

@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
-from fashion_mnist.data.assembly import Source, assemble
 from fashion_mnist.data.dataset import cut_validation, scale_pixels
 from fashion_mnist.data.description import describe
-from fashion_mnist.data.fashion_mnist import RAW_FILES
-from fashion_mnist.data.idx import decode_idx
-from fashion_mnist.data.images import decode_image
-from fashion_mnist.data.published import DRAWN_GARMENTS, FASHION_MNIST, check_fashion_mnist, check_split
 from fashion_mnist.data.split import RawSplit, Split
 from fashion_mnist.params import Params
+from fashion_mnist.sources.assembly import Source, assemble
+from fashion_mnist.sources.fashion_mnist import RAW_FILES
+from fashion_mnist.sources.idx import decode_idx
+from fashion_mnist.sources.images import decode_image
+from fashion_mnist.sources.published import DRAWN_GARMENTS, FASHION_MNIST, check_fashion_mnist, check_split
+from pipeline.bytes.descriptions import write_description
+from pipeline.bytes.formats import write_split
 from pipeline.runtime.command import parse_arguments, progress_bar, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.descriptions import write_description
 from pipeline.runtime.files import read_bytes
-from pipeline.runtime.formats import write_split
 from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.packages import check_packages

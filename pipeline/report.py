@@ -10,11 +10,12 @@ from fashion_mnist.params import Params
 from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
 from fashion_mnist.report.page import make_report
 from fashion_mnist.scores.robustness import CHANGES
+from pipeline.bytes.descriptions import read_description
+from pipeline.bytes.formats import read_arrays, read_json, write_json
+from pipeline.bytes.tables import read_curves, read_history, read_predictions
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.descriptions import read_description
 from pipeline.runtime.files import file_digest, write_bytes
-from pipeline.runtime.formats import read_arrays, read_json, write_json
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
@@ -33,8 +34,7 @@ from pipeline.runtime.paths import (
     metrics_of,
     predictions_of,
 )
-from pipeline.runtime.study_tables import find_study
-from pipeline.runtime.tables import read_curves, read_history, read_predictions
+from pipeline.study.tables import find_study
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "dvc", "mlflow")
 

@@ -6,17 +6,17 @@ output is the receipt. MLFLOW_TRACKING_URI may name a server; otherwise the stor
 
 from collections.abc import Sequence
 
+from pipeline.bytes.formats import write_json
 from pipeline.runtime.command import parse_arguments, run, say
-from pipeline.runtime.formats import write_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import RECEIPT
-from pipeline.runtime.study_tables import find_study
 from pipeline.store.connection import open_store
 from pipeline.store.projection import project
 from pipeline.store.runs import STATE, close_live_runs
 from pipeline.store.state import read_state
 from pipeline.store.study_runs import fingerprint_study, project_study
 from pipeline.store.turn import turn
+from pipeline.study.tables import find_study
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from pipeline.bytes.descriptions import read_dataset
+from pipeline.bytes.formats import read_split, write_csv
+from pipeline.bytes.numerics import choose_instructions
 from pipeline.runtime.command import parse_arguments, progress_bar, quiet_import, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.descriptions import read_dataset
 from pipeline.runtime.files import write_bytes
-from pipeline.runtime.formats import read_split, write_csv
 from pipeline.runtime.live import live_run
 from pipeline.runtime.lock import check_inputs
-from pipeline.runtime.numerics import choose_instructions
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import NORMALIZED, archive_of, history_of

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from pipeline.runtime.numerics import has_avx2
+from pipeline.bytes.numerics import has_avx2
 from tests.known_answer import TESTS, known
 
 CPUS = ("Haswell", "EPYC-Rome", "EPYC-Milan")

@@ -20,29 +20,29 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from fashion_mnist.data.dataset import array_digest, scale_pixels
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE
 from fashion_mnist.data.split import Floats, Labels, Split
-from fashion_mnist.data.synthetic import draw_garments
-from fashion_mnist.parsing import parse_params
+from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.report.drawing import render_svg
 from fashion_mnist.report.figures import robustness
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.pictures import mosaic
 from fashion_mnist.scores.metrics import score
 from fashion_mnist.scores.robustness import noise_curves, position_curves, rotation_curves
+from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE
+from fashion_mnist.sources.synthetic import draw_garments
 from fashion_mnist.training.objective import most_probable
+from pipeline.bytes.numerics import choose_instructions
 from pipeline.runtime.command import quiet_import
 from pipeline.runtime.files import file_digest
-from pipeline.runtime.numerics import choose_instructions
 
 with quiet_import():
     import keras
 
     from fashion_mnist.networks import build
+    from fashion_mnist.scores.inspection import look_inside
     from fashion_mnist.training.archive import to_archive
     from fashion_mnist.training.determinism import configure_tensorflow
     from fashion_mnist.training.inference import predict
-    from fashion_mnist.training.inspection import look_inside
     from fashion_mnist.training.loop import fit
 
 TESTS = Path(__file__).parent

@@ -22,18 +22,18 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 from PIL import Image
 
-from fashion_mnist.data.idx import decode_idx, encode_idx
 from fashion_mnist.errors import PipelineError
+from fashion_mnist.sources.idx import decode_idx, encode_idx
 from fashion_mnist.training.archive import from_archive
-from pipeline.runtime.formats import parse_csv, parse_json, read_arrays
+from pipeline.bytes.formats import parse_csv, parse_json, read_arrays
+from pipeline.bytes.tables import PREDICTIONS
 from pipeline.runtime.lock import read_outputs
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.study_tables import parse_replicates, parse_trials
-from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.serving import convert_pixels
+from pipeline.study.connection import connect
+from pipeline.study.tables import parse_replicates, parse_trials
 from pipeline.tools.demo import PROJECT
 from pipeline.tools.predict import check_input, read_images
-from pipeline.trials.connection import connect
 
 PAGE = PROJECT / "docs/refusals.md"
 PARAMS = (PROJECT / "tests/params.yaml").read_text()

@@ -10,9 +10,9 @@ import numpy as np
 
 from fashion_mnist.data.split import Labels
 from fashion_mnist.params import Params
-from fashion_mnist.study import KINDS, Kind, Study, TrialRecord, plan, units_of
+from fashion_mnist.study.plan import KINDS, Kind, Study, TrialRecord, plan, units_of
 from pipeline.runtime.paths import STUDY, STUDY_TRIALS, replicates_of
-from pipeline.runtime.study_tables import HISTORY, describe_training, write_replicates, write_trials
+from pipeline.study.tables import HISTORY, describe_training, write_replicates, write_trials
 
 ACCURACY = {"dense": 0.87, "cnn": 0.91}
 

@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
+from pipeline.study.key import CODE, NETWORKS
 from pipeline.tools.demo import PROJECT
-from pipeline.trials.fingerprint import CODE, NETWORKS
 from tests.dvc_yaml import MODELS, dvc_stages, paths
 
 LIBRARY = PROJECT / "src" / "fashion_mnist"
@@ -54,18 +54,18 @@ SCAFFOLD = frozenset(
         "pipeline/runtime/packages.py",
         "pipeline/runtime/parameters.py",
         "pipeline/runtime/paths.py",
-        "pipeline/trials/cluster.py",
-        "pipeline/trials/connection.py",
-        "pipeline/trials/fingerprint.py",
-        "pipeline/trials/progress.py",
-        "pipeline/trials/results.py",
-        "pipeline/trials/slurm.py",
-        "pipeline/trials/worker.py",
-        "src/fashion_mnist/data_params.py",
+        "pipeline/study/cluster.py",
+        "pipeline/study/connection.py",
+        "pipeline/study/key.py",
+        "pipeline/study/progress.py",
+        "pipeline/study/results.py",
+        "pipeline/study/slurm.py",
+        "pipeline/study/worker.py",
+        "src/fashion_mnist/params/data.py",
         "src/fashion_mnist/errors.py",
         "src/fashion_mnist/networks/__init__.py",
-        "src/fashion_mnist/params.py",
-        "src/fashion_mnist/parsing.py",
+        "src/fashion_mnist/params/__init__.py",
+        "src/fashion_mnist/params/parsing.py",
     }
 )
 LONGEST_MODULE, LONGEST_FUNCTION = 250, 45
@@ -226,7 +226,7 @@ print(*{{name.split('.')[0] for name in sys.modules}})
         ("train", "", {"mlflow", "sklearn", "matplotlib"}),
         ("evaluate", "", {"mlflow", "matplotlib"}),
         (
-            "tools.gate",
+            "gate",
             "from pipeline.runtime.parameters import read_params; read_params()",
             {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "matplotlib", "dvc"},
         ),
@@ -273,7 +273,7 @@ def test_study_depends_on_its_imports_and_on_what_its_trials_run() -> None:
 def test_trial_is_stored_under_all_code_that_decides_it() -> None:
     imported = {name_of(path) for path in all_imports(PIPELINE / "trials/process.py", except_by=SCAFFOLD)}
     # The plan of trials decides their parameters, which are in the key themselves.
-    planned = {"src/fashion_mnist/study.py"}
+    planned = {"src/fashion_mnist/study/plan.py"}
     assert set(CODE) == {path for path in imported if not is_empty(PROJECT / path)} - planned
 
 

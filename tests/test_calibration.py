@@ -27,13 +27,13 @@ from benchmarks.gate import (
     sizes_of,
 )
 from fashion_mnist.errors import StudyError
+from fashion_mnist.gate.judgement import Evaluation, judge
 from fashion_mnist.params import GateParams
-from fashion_mnist.scores.gating import Evaluation, judge
-from fashion_mnist.study import Study
-from pipeline.runtime.formats import read_json
+from fashion_mnist.study.plan import Study
+from pipeline.bytes.formats import read_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DATA
-from pipeline.runtime.study_tables import find_study
+from pipeline.study.tables import find_study
 from pipeline.tools.demo import PROJECT
 from tests.small_study import small_study
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES, TRANSLATED_NAMES
+from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, TRANSLATED_NAMES
 from pipeline.tools.demo import PROJECT
 
-FACTS = PROJECT / "src/fashion_mnist/data/fashion_mnist.py"
+FACTS = PROJECT / "src/fashion_mnist/sources/fashion_mnist.py"
 CODE = sorted(
     path
     for folder in ("src", "pipeline")

@@ -124,7 +124,7 @@ def test_fork_runs_the_copy_of_the_code_in_its_folder(tmp_path: Path) -> None:
 def test_fork_computes_the_bits_of_a_real_process(tmp_path: Path) -> None:
     script = (
         "import pipeline, os\n"
-        "from pipeline.runtime.numerics import choose_instructions\n"
+        "from pipeline.bytes.numerics import choose_instructions\n"
         "choose_instructions(os.environ, 'avx2')\n"
         "from fashion_mnist.training.determinism import configure_tensorflow\n"
         "configure_tensorflow(seed=1, threads=2)\n"

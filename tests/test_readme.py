@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_mnist.parsing import parse_params
-from fashion_mnist.scores.spread import Spread, measure_spread
-from pipeline.runtime.study_tables import find_study
+from fashion_mnist.params.parsing import parse_params
+from fashion_mnist.study.spread import Spread, measure_spread
+from pipeline.study.tables import find_study
 from pipeline.tools.demo import PROJECT
 
 README = (PROJECT / "README.md").read_text()

@@ -27,11 +27,11 @@ import pytest  # noqa: F401 - which a fork of a test's process imports again
 from dvc.cli.parser import get_main_parser
 
 import pipeline.evaluate
+import pipeline.gate
 import pipeline.report
 import pipeline.store.watch
-import pipeline.tools.gate
+import pipeline.study
 import pipeline.tools.predict
-import pipeline.tools.study
 import pipeline.track
 import pipeline.train  # noqa: F401
 

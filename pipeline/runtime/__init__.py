@@ -1,1 +1,1 @@
-"""What stages share: the command line, files and formats, what a stage cost, a training shown while it runs."""
+"""Scaffold that decides no bytes: the command line, paths, files, checks of inputs, costs, git, the live view."""

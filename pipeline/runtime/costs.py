@@ -16,8 +16,8 @@ from typing import NamedTuple
 import psutil
 
 from fashion_mnist.errors import ArtifactError
+from pipeline.bytes.formats import read_json, write_json
 from pipeline.runtime.files import file_digest
-from pipeline.runtime.formats import read_json, write_json
 from pipeline.runtime.paths import store_folder
 
 # What stages cost, by stage as DVC names it, then by measure.

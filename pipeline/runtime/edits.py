@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from fashion_mnist.errors import ArtifactError
+from pipeline.bytes.formats import parse_yaml
 from pipeline.runtime.files import UNREADABLE, read_bytes
-from pipeline.runtime.formats import parse_yaml
 from pipeline.runtime.lock import declared_stage, dvc_digest
 from pipeline.runtime.paths import PARAMS
 

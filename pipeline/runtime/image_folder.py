@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from fashion_mnist.data.folder import Layout, read_layout
 from fashion_mnist.errors import DataError
+from fashion_mnist.sources.folder import Layout, read_layout
 from pipeline.runtime.lock import cache_folder
 
 

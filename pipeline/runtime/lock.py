@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fashion_mnist.errors import ArtifactError, GitError
+from pipeline.bytes.formats import parse_yaml
 from pipeline.runtime.files import UNREADABLE, file_digest, read_bytes
-from pipeline.runtime.formats import parse_yaml
 from pipeline.runtime.git import git, read_file
 from pipeline.runtime.paths import DVC_IGNORE, DVC_LOCK, DVC_YAML
 

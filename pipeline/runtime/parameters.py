@@ -4,9 +4,9 @@ import re
 
 from fashion_mnist.errors import ArtifactError, ParamsError
 from fashion_mnist.params import Params
-from fashion_mnist.parsing import parse_params
+from fashion_mnist.params.parsing import parse_params
+from pipeline.bytes.formats import parse_yaml
 from pipeline.runtime.files import UNREADABLE
-from pipeline.runtime.formats import parse_yaml
 from pipeline.runtime.paths import PARAMS
 
 

@@ -14,13 +14,13 @@ from fashion_mnist.data.dataset import restore_pixels
 from fashion_mnist.data.description import DataDescription, SplitDescription
 from fashion_mnist.data.split import Labels
 from fashion_mnist.errors import innermost, shorten
-from fashion_mnist.scores.promotion import Contender, Unfit
+from fashion_mnist.gate.promotion import Contender, Unfit
 from fashion_mnist.training.objective import accuracy_score, most_probable
+from pipeline.bytes.formats import parse_csv, read_split
+from pipeline.bytes.tables import PREDICTIONS
 from pipeline.runtime.command import quiet_import, say
-from pipeline.runtime.formats import parse_csv, read_split
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.paths import NORMALIZED
-from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import Store
 from pipeline.store.logged_model import Registered, copy_logged, load_copy
 from pipeline.store.runs import read_artifact

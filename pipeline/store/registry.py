@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from mlflow.exceptions import MlflowException
 
 from fashion_mnist.data.description import DataDescription, DataSet
+from fashion_mnist.gate.promotion import Contender, best_on_validation, decide_promotion
 from fashion_mnist.params import GateParams
-from fashion_mnist.scores.promotion import Contender, best_on_validation, decide_promotion
 from pipeline.store.champion import CLASSES, read_champion
 from pipeline.store.connection import Store, TrackingError
 from pipeline.store.logged_model import ABSENT, MAKE_AGAIN, delete_logged, find_fault

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from fashion_mnist.data.description import DataDescription
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import Params
-from pipeline.runtime.descriptions import read_description
+from pipeline.bytes.descriptions import read_description
+from pipeline.bytes.formats import parse_yaml, read_json
 from pipeline.runtime.files import read_bytes
-from pipeline.runtime.formats import parse_yaml, read_json
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.paths import (
     COMPARISON,

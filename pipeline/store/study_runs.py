@@ -12,9 +12,9 @@ from typing import Any
 from mlflow.entities import Run
 
 from fashion_mnist.data.description import DataDescription
+from fashion_mnist.gate.judgement import flatten
 from fashion_mnist.report.run_description import describe_study
-from fashion_mnist.scores.gating import flatten
-from fashion_mnist.study import Study, TrialRecord
+from fashion_mnist.study.plan import Study, TrialRecord
 from pipeline.runtime.command import progress_bar, say
 from pipeline.runtime.paths import STUDY
 from pipeline.store.connection import Store

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_mnist.errors import ArtifactError
+from pipeline.bytes.formats import parse_json
 from pipeline.runtime.command import parse_arguments, run
 from pipeline.runtime.files import read_bytes
-from pipeline.runtime.formats import parse_json
 from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.lock import read_outputs
 from pipeline.runtime.packages import check_packages

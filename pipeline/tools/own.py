@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_mnist.errors import GitError
+from pipeline.bytes.formats import write_json
 from pipeline.runtime import git
 from pipeline.runtime.command import run, say
-from pipeline.runtime.formats import write_json
 from pipeline.runtime.paths import DVC_LOCK, MODELS, RAW, REPORTS, STUDY
 
 RESULTS = (DVC_LOCK, Path("study/dvc.lock"), Path("study/trials"), MODELS, REPORTS, RAW.parent)

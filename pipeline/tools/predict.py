@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_mnist.data.folder import IMAGES
-from fashion_mnist.data.idx import decode_idx
-from fashion_mnist.data.images import decode_image
 from fashion_mnist.data.split import Bytes, Shape
 from fashion_mnist.errors import DataError
+from fashion_mnist.sources.folder import IMAGES
+from fashion_mnist.sources.idx import decode_idx
+from fashion_mnist.sources.images import decode_image
+from pipeline.bytes.formats import write_csv
 from pipeline.runtime.command import quiet_import, run, say
 from pipeline.runtime.files import reading
-from pipeline.runtime.formats import write_csv
 from pipeline.runtime.parameters import read_params
 from pipeline.store.connection import open_store
 from pipeline.store.logged_model import load_registered

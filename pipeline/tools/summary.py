@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fashion_mnist.report.language import percent, points
+from pipeline.bytes.formats import read_json
 from pipeline.runtime.command import parse_arguments, run
-from pipeline.runtime.formats import read_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import COMPARISON, PAGE_HTML, metrics_of
 

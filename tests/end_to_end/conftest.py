@@ -22,16 +22,16 @@ import requests
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from fashion_mnist.parsing import parse_params
-from fashion_mnist.study import Study
-from pipeline.runtime.formats import parse_yaml, read_csv, read_json
+from fashion_mnist.params.parsing import parse_params
+from fashion_mnist.study.plan import Study
+from pipeline.bytes.formats import parse_yaml, read_csv, read_json
+from pipeline.bytes.tables import PREDICTIONS
+from pipeline.gate.baselines import VARIABLES
 from pipeline.runtime.paths import DATA, PARAMS, predictions_of
-from pipeline.runtime.study_tables import SPLITS
-from pipeline.runtime.tables import PREDICTIONS
 from pipeline.store.connection import DATABASE, MlflowClient, make_database
 from pipeline.store.runs import PARENT
+from pipeline.study.tables import SPLITS
 from pipeline.tools import demo
-from pipeline.tools.baselines import VARIABLES
 from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace
 from tests.processes import folder_of_python, run_python
 from tests.small_study import small_study, write_files

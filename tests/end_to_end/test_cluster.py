@@ -37,7 +37,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the study writes without a cluster, as sha256 by path."""
     folder = copy_workspace(workspace, tmp_path_factory.mktemp("local") / "clone")
-    done = run_module("tools.study", folder=folder)
+    done = run_module("study", folder=folder)
     assert done.returncode == 0, done.stderr
     return results_in(folder)
 
@@ -216,7 +216,7 @@ def jobs(settings: Mapping[str, str]) -> list[str]:
 
 def test_address_that_names_no_scheduler_ends_in_one_line(workspace: Path) -> None:
     address = f"tls://127.0.0.1:{free_port()}"
-    done = run_module("tools.study", folder=workspace, DASK_SCHEDULER_ADDRESS=address)
+    done = run_module("study", folder=workspace, DASK_SCHEDULER_ADDRESS=address)
     assert done.returncode == 1
     assert address in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -17,7 +17,7 @@ import requests
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fashion_mnist.data.images import decode_image
+from fashion_mnist.sources.images import decode_image
 from pipeline.tools.demo import PROJECT, make_workspace
 from tests.end_to_end.conftest import MlflowClient, environment_of, free_port, run_dvc, run_module, running, stages_in
 from tests.end_to_end.own_images import write_digits, write_shapes
@@ -108,7 +108,7 @@ def follow(folder: Path, example: Example) -> Followed:
         shlex.split(typed),
     ):
         commit(folder, *arguments)
-    gate = run_module("tools.gate", folder=folder)
+    gate = run_module("gate", folder=folder)
     names = predict(folder, example) if example.is_predicted else []
     return Followed(folder, example, done.stdout, gate, *serve(folder, example), names)
 
@@ -220,7 +220,7 @@ def test_gate_holds_first_results_to_the_floors_and_compares_the_next(followed: 
     assert "gate: passes" in followed.gate.stdout
     assert "large: not compared with the baseline" in followed.gate.stdout
     commit(followed.folder, "commit", "--quiet", "--allow-empty", "-m", "something else")
-    again = run_module("tools.gate", folder=followed.folder)
+    again = run_module("gate", folder=followed.folder)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "the same bytes as at the baseline" in again.stdout
 

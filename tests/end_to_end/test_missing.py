@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.runtime.formats import read_json
+from pipeline.bytes.formats import read_json
 from pipeline.runtime.paths import PARAMS
 from pipeline.store.connection import DATABASE, MlflowClient
 from pipeline.store.relocation import ADDRESSES, relocate

@@ -8,10 +8,10 @@ import pytest
 
 from fashion_mnist.data.dataset import scale_pixels
 from fashion_mnist.data.description import DataDescription, describe
-from fashion_mnist.data.published import FASHION_MNIST
 from fashion_mnist.data.split import RawSplit, Split
+from fashion_mnist.gate.promotion import Contender
 from fashion_mnist.params import GateParams
-from fashion_mnist.scores.promotion import Contender
+from fashion_mnist.sources.published import FASHION_MNIST
 from pipeline.store.champion import describe_misfit, identify_data
 from pipeline.store.connection import DATABASE, Store, TrackingError, open_store
 from pipeline.store.logged_model import Registered

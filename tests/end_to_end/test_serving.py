@@ -17,10 +17,10 @@ import pytest
 import requests
 from PIL import Image
 
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES
-from fashion_mnist.data.idx import decode_idx, encode_idx
-from pipeline.runtime.formats import parse_csv
-from pipeline.runtime.tables import PREDICTIONS
+from fashion_mnist.sources.fashion_mnist import CLASS_NAMES
+from fashion_mnist.sources.idx import decode_idx, encode_idx
+from pipeline.bytes.formats import parse_csv
+from pipeline.bytes.tables import PREDICTIONS
 from pipeline.store.connection import MlflowClient, TrackingError, open_store
 from pipeline.store.logged_model import load_registered
 from pipeline.store.serving import MOST_BYTES, digest_folder
@@ -260,7 +260,7 @@ def test_champion_loads_in_python_as_the_page_says(tracked: Path) -> None:
     code = re.findall(r"## Load it in Python\n\n```python\n(.*?)```", page, re.DOTALL)[0]
     ask = (
         "import json, numpy as np\n"
-        "from fashion_mnist.data.idx import decode_idx\n"
+        "from fashion_mnist.sources.idx import decode_idx\n"
         "content = open('data/raw/t10k-images-idx3-ubyte.gz', 'rb').read()\n"
         f"images = decode_idx(content, dimensions=3, name='images')[:{IMAGES}, ..., np.newaxis]\n"
         "print(json.dumps(model.predict(images)['names'].tolist()))\n"
@@ -348,7 +348,7 @@ def test_each_registered_model_runs_its_own_copy_of_the_library(registered: Path
         images = np.random.default_rng(1).integers(0, 256, (3, 28, 28, 1), np.uint8)
         models = [mlflow.pyfunc.load_model(path) for path in sys.argv[1:]]
         print(json.dumps([model.predict(images)["probabilities"].tolist() for model in models]))
-        print(dataset.__file__, __import__("fashion_mnist.data.images").data.images.__file__)
+        print(dataset.__file__, __import__("fashion_mnist.sources.images").data.images.__file__)
     """
     done = run_script(script, *map(str, copies), folder=registered)
     assert done.returncode == 0, done.stderr

@@ -61,7 +61,7 @@ def restored(folder: Path) -> Path:
 
 
 def gate(folder: Path, *options: str) -> tuple[int, str]:
-    done = run_module("tools.gate", *options, folder=folder)
+    done = run_module("gate", *options, folder=folder)
     return done.returncode, done.stdout + done.stderr
 
 

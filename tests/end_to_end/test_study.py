@@ -15,7 +15,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from pipeline.runtime.study_tables import parse_replicates, parse_trials
+from pipeline.study.tables import parse_replicates, parse_trials
 from pipeline.tools.demo import PROJECT, change_params, make_workspace
 from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_dvc, run_module
 
@@ -57,12 +57,12 @@ class Disturbed(NamedTuple):
 @pytest.fixture(scope="module")
 def disturbed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Disturbed:
     folder = copy_workspace(workspace, tmp_path_factory.mktemp("disturbed") / "clone")
-    with started(folder, "pipeline.tools.study") as study:
+    with started(folder, "pipeline.study") as study:
         wait_until(lambda: len(stored(folder)) >= 1)
         study.send_signal(signal.SIGINT)
         said = study.communicate(timeout=240)[1]
     interrupted = (study.returncode, said, stored(folder), len(trials_running(folder)))
-    with started(folder, "pipeline.tools.study") as study:
+    with started(folder, "pipeline.study") as study:
         wait_until(lambda: len(stored(folder)) >= len(interrupted[2]) + 1)
         study.kill()
         study.wait()
@@ -70,7 +70,7 @@ def disturbed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Dist
     with suppress(AssertionError):  # a trial that is still importing notices a little later
         wait_until(lambda: not trials_running(folder), seconds=120)
     left = len(trials_running(folder))
-    done = run_module("tools.study", folder=folder)
+    done = run_module("study", folder=folder)
     assert done.returncode == 0, done.stderr
     return Disturbed(folder, *interrupted, kept, left)
 
@@ -102,7 +102,7 @@ def trials_running(folder: Path) -> list[psutil.Process]:
     """List the processes of trials in a folder."""
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
-        if "pipeline.trials.process" in (process.info["cmdline"] or []) and process.info["cwd"] == str(folder):
+        if "pipeline.study.process" in (process.info["cmdline"] or []) and process.info["cwd"] == str(folder):
             found.append(process)
     return found
 
@@ -160,7 +160,7 @@ def test_study_records_every_trial_and_what_replicates_predict(studied: Path) ->
 def test_study_that_is_complete_runs_nothing(studied: Path, tmp_path: Path) -> None:
     folder = copy_workspace(studied, tmp_path / "clone")
     before = stored(folder)
-    again = run_module("tools.study", folder=folder)
+    again = run_module("study", folder=folder)
     assert again.returncode == 0
     assert f"{TRIALS} of them done" in again.stdout
     assert (stored(folder), results_in(folder)) == (before, results_in(studied))
@@ -184,7 +184,7 @@ def test_larger_study_reuses_what_is_there(studied: Path, tmp_path: Path) -> Non
     folder = copy_workspace(studied, tmp_path / "clone")
     before = stored(folder)
     change_params(folder / "params.yaml", {"study.sweep.dense.units": [8, 4]})
-    assert run_module("tools.study", folder=folder).returncode == 0
+    assert run_module("study", folder=folder).returncode == 0
     added = stored(folder).keys() - before.keys()
     assert before.items() <= stored(folder).items()
     assert len(added) == 1
@@ -195,12 +195,12 @@ def test_damaged_result_runs_again(studied: Path, tmp_path: Path) -> None:
     damaged = sorted((folder / "study/trials").glob("*.json"))[0]
     content = damaged.read_bytes()
     damaged.write_bytes(content.replace(b'"history": [[1, ', b'"history": [[1, 9', 1))
-    assert run_module("tools.study", folder=folder).returncode == 0
+    assert run_module("study", folder=folder).returncode == 0
     assert results_in(folder) == results_in(studied)
 
 
 def test_code_that_changes_while_a_study_runs_is_noticed(fresh: Path) -> None:
-    with started(fresh, "pipeline.tools.study") as study:
+    with started(fresh, "pipeline.study") as study:
         wait_until(lambda: len(stored(fresh)) >= 1)
         kept = stored(fresh)
         with (fresh / "src/fashion_mnist/training/loop.py").open("a") as loop:
@@ -217,9 +217,9 @@ def test_edit_that_changes_no_result_keeps_the_study(studied: Path, tmp_path: Pa
     shutil.rmtree(folder / "study/trials")  # as in a clone
     with (folder / "src/fashion_mnist/training/loop.py").open("a") as loop:
         loop.write("# edited\n")
-    confirmed = run_module("tools.confirm", folder=folder)
+    confirmed = run_module("study.confirm", folder=folder)
     assert confirmed.returncode == 0, confirmed.stderr
-    again = run_module("tools.study", folder=folder)
+    again = run_module("study", folder=folder)
     assert f"{TRIALS} of them done" in again.stdout
     tables = {path: sha for path, sha in results_in(folder).items() if path.endswith(".csv")}
     assert tables == {path: sha for path, sha in results_in(studied).items() if path.endswith(".csv")}
@@ -232,7 +232,7 @@ def test_damaged_data_are_named(fresh: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    done = run_module("tools.study", folder=fresh)
+    done = run_module("study", folder=fresh)
     assert done.returncode == 1
     assert "data/normalized/train/images.npy" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fashion_mnist.study import Study
+from fashion_mnist.study.plan import Study
 from pipeline.store.connection import MlflowClient
 from pipeline.store.runs import PARENT
 from tests.end_to_end.conftest import (

@@ -30,7 +30,7 @@ WORKSPACES = Path("/dev/shm") / f"faults-{PROJECT.name}" if Path("/dev/shm").is_
 ERRORS = ("ENOSPC", "EIO", "EROFS")
 WORKERS = 2
 # Imported before a point is run, so that a child need not.
-PRELOADED = ("download", "normalize", "report", "track", "tools.rollback", "tools.study", "train", "evaluate")
+PRELOADED = ("download", "normalize", "report", "track", "tools.rollback", "study", "train", "evaluate")
 # How many kills of a case at most, and failures of each kind; where a point takes long, fewer.
 MOST = {"report": (60, 8), "track": (40, 6), "rollback": (30, 6), "evaluate": (6, 1), "study, one trial": (6, 1)}
 MOST |= {"rollback, project moved": (20, 2), "track, models deleted": (30, 2)}

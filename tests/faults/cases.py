@@ -34,7 +34,7 @@ class Case(NamedTuple):
 
     def outputs(self, clone: Path) -> list[str]:
         """List the files that the command writes, but for those of the run store."""
-        if self.module == "tools.study":
+        if self.module == "study":
             return [
                 "reports/study.json",
                 *(f.relative_to(clone).as_posix() for f in (clone / "reports/study").rglob("*.csv")),
@@ -176,7 +176,7 @@ def _write_answer(answer: Path, address: str, read: Callable[[Any], Any]) -> Non
 CASES = [
     Case("download", "download", stage="download"),
     Case("normalize", "normalize", stage="normalize"),
-    Case("study, tables", "tools.study", base="studied"),
+    Case("study, tables", "study", base="studied"),
     Case("report", "report", stage="report"),
     Case("rollback", "tools.rollback", prepare=former_champion, store=True),
     Case("rollback, project moved", "tools.rollback", prepare=moved_project, store=True),
@@ -187,5 +187,5 @@ CASES = [
     Case("train@dense", "train", ["dense"], "train@dense", forked=False),
     Case("train@cnn", "train", ["cnn"], "train@cnn", forked=False),
     Case("evaluate", "evaluate", stage="evaluate", forked=False),
-    Case("study, one trial", "tools.study", forked=False, base="studied", prepare=no_trial),
+    Case("study, one trial", "study", forked=False, base="studied", prepare=no_trial),
 ]

@@ -47,7 +47,7 @@ def make_base(folder: Path) -> None:
     done = run_dvc("repro", workspace=clone, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
     keep(clone, folder / "base")
-    study = run_module("tools.study", folder=clone)
+    study = run_module("study", folder=clone)
     assert study.returncode == 0, study.stderr
     keep(clone, folder / "studied")
 

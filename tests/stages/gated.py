@@ -12,13 +12,13 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.data.dataset import array_digest
 from fashion_mnist.data.description import DataSet
-from fashion_mnist.data.published import FASHION_MNIST
 from fashion_mnist.data.split import Labels
 from fashion_mnist.scores.metrics import score_predictions
-from pipeline.runtime.formats import write_csv, write_json
+from fashion_mnist.sources.published import FASHION_MNIST
+from pipeline.bytes.formats import write_csv, write_json
+from pipeline.gate import __main__ as gate
+from pipeline.gate.baselines import VARIABLES
 from pipeline.runtime.parameters import read_params
-from pipeline.tools import gate
-from pipeline.tools.baselines import VARIABLES
 from pipeline.tools.demo import PROJECT, change_params
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 1000)

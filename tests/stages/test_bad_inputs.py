@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_mnist.data.fashion_mnist import RAW_FILES
-from fashion_mnist.data.idx import encode_idx
 from fashion_mnist.errors import ArtifactError, DataError, ParamsError
+from fashion_mnist.sources.fashion_mnist import RAW_FILES
+from fashion_mnist.sources.idx import encode_idx
 from pipeline import download, normalize
-from pipeline.runtime.formats import read_arrays
+from pipeline.bytes.formats import read_arrays
 from pipeline.runtime.paths import RAW
 from pipeline.tools.demo import PROJECT, change_params
 

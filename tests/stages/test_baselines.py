@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fashion_mnist.data.published import FASHION_MNIST
 from fashion_mnist.errors import BaselineError
-from pipeline.tools.baselines import find_baseline
-from pipeline.tools.gate import JUDGED
+from fashion_mnist.sources.published import FASHION_MNIST
+from pipeline.gate.__main__ import JUDGED
+from pipeline.gate.baselines import find_baseline
 from tests.stages.gated import (
     CANNOT_JUDGE,
     CNN,

@@ -45,7 +45,7 @@ def test_library_of_another_checkout_is_not_used_if_it_was_imported_before(other
 
 
 def test_python_without_the_environment_is_told_in_one_line(tmp_path: Path) -> None:
-    done = run(PROJECT, "-S", "-m", "pipeline.tools.gate", path=tmp_path)
+    done = run(PROJECT, "-S", "-m", "pipeline.gate", path=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {sys.executable} has not the project's packages")

@@ -74,9 +74,7 @@ def test_streams_that_were_closed_change_nothing(tmp_path: Path) -> None:
 def test_gate_refused_before_it_begins_is_no_regression(tmp_path: Path) -> None:
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline/__init__.py").touch()  # code of its own, which is not what runs
-    script = (
-        f"import sys, runpy; sys.path[0] = {str(PROJECT)!r}; runpy.run_module('pipeline.tools.gate', None, '__main__')"
-    )
+    script = f"import sys, runpy; sys.path[0] = {str(PROJECT)!r}; runpy.run_module('pipeline.gate', None, '__main__')"
     done = start(tmp_path, "-c", script, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 2
     assert "holds code of its own" in done.stderr

@@ -9,13 +9,13 @@ import pytest
 
 from fashion_mnist.errors import StudyError
 from fashion_mnist.params import Params
-from fashion_mnist.study import Study, Trial, plan
+from fashion_mnist.study.plan import Study, Trial, plan
 from pipeline.runtime.parameters import read_params
-from pipeline.tools import confirm
-from pipeline.tools.confirm import choose_sample, recorded_result
+from pipeline.study import confirm
+from pipeline.study.confirm import choose_sample, recorded_result
+from pipeline.study.key import Fingerprint
+from pipeline.study.results import StoredResult, find_result, write_result
 from pipeline.tools.demo import change_params
-from pipeline.trials.fingerprint import Fingerprint
-from pipeline.trials.results import StoredResult, find_result, write_result
 from tests.small_study import planned_study
 
 STUDY = {

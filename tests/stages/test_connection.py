@@ -10,8 +10,8 @@ import pytest
 from distributed import LocalCluster
 
 from fashion_mnist.errors import ClusterError
-from pipeline.trials import connection
-from pipeline.trials.connection import connect
+from pipeline.study import connection
+from pipeline.study.connection import connect
 from tests.end_to_end.conftest import free_port
 
 

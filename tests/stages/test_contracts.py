@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_mnist.data.idx import decode_idx
-from pipeline.runtime.formats import read_arrays
+from fashion_mnist.sources.idx import decode_idx
+from pipeline.bytes.formats import read_arrays
 from tests.dvc_yaml import dvc_stages, paths
 from tests.stages.conftest import Reproduced
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
-from fashion_mnist.data.fashion_mnist import RAW_FILES
 from fashion_mnist.errors import DataError, DownloadError
+from fashion_mnist.sources.fashion_mnist import RAW_FILES
 from pipeline import download
 from pipeline.runtime.paths import RAW
 from pipeline.tools.demo import change_params

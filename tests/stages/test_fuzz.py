@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fashion_mnist.data.idx import decode_idx, encode_idx
 from fashion_mnist.errors import ArtifactError, PipelineError
 from fashion_mnist.params import Params
-from fashion_mnist.parsing import parse_params
-from pipeline.runtime.formats import parse_csv, parse_json, read_arrays
+from fashion_mnist.params.parsing import parse_params
+from fashion_mnist.sources.idx import decode_idx, encode_idx
+from pipeline.bytes.formats import parse_csv, parse_json, read_arrays
+from pipeline.bytes.tables import PREDICTIONS
 from pipeline.runtime.lock import read_outputs
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.study_tables import find_study, parse_replicates, parse_trials
-from pipeline.runtime.tables import PREDICTIONS
+from pipeline.study.tables import find_study, parse_replicates, parse_trials
 from pipeline.tools.demo import PROJECT
 from pipeline.tools.predict import read_picture
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fashion_mnist.data.published import FASHION_MNIST
-from pipeline.runtime.formats import read_json, write_json
+from fashion_mnist.sources.published import FASHION_MNIST
+from pipeline.bytes.formats import read_json, write_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import COMPUTE_LOCK, DATA
-from pipeline.runtime.study_tables import data_digests, describe_training
+from pipeline.study.key import CODE, NETWORKS, describe_code, take_code
+from pipeline.study.tables import data_digests, describe_training
 from pipeline.tools.demo import PROJECT, change_params
-from pipeline.trials.fingerprint import CODE, NETWORKS, describe_code, take_code
 from tests.small_study import small_study, write_files
 from tests.stages.gated import (
     CANNOT_JUDGE,

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from fashion_mnist.errors import GitError
+from pipeline.gate import __main__ as gate
+from pipeline.gate import reproduction
 from pipeline.runtime import git
 from pipeline.store.environment import commit_tags
-from pipeline.tools import gate, own, reproduction
+from pipeline.tools import own
 from pipeline.tools.demo import PROJECT
 
 

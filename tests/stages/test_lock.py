@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_mnist.data.folder import read_layout
 from fashion_mnist.errors import ArtifactError
+from fashion_mnist.sources.folder import read_layout
 from pipeline.runtime.lock import CACHE, check_inputs, dvc_digest, ignored_names
 from pipeline.tools.demo import PROJECT, run_dvc
 

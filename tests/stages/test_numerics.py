@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runtime import numerics
-from pipeline.runtime.numerics import AVX2, SETTINGS, TENSORFLOW_LIMITS, choose_instructions, fix_numerics, has_avx2
+from pipeline.bytes import numerics
+from pipeline.bytes.numerics import AVX2, SETTINGS, TENSORFLOW_LIMITS, choose_instructions, fix_numerics, has_avx2
 from tests.known_answer import known
 
 PROJECT = Path(__file__).parents[2]

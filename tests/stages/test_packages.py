@@ -14,7 +14,7 @@ from pipeline.runtime.paths import COMPUTE_LOCK, REQUIREMENTS
 from pipeline.tools.demo import PROJECT
 from tests.stages.conftest import Reproduced
 
-STAGES = [["download"], ["normalize"], ["train", "dense"], ["evaluate"], ["report"], ["tools.check"], ["tools.study"]]
+STAGES = [["download"], ["normalize"], ["train", "dense"], ["evaluate"], ["report"], ["tools.check"], ["study"]]
 
 
 @pytest.fixture

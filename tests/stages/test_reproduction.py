@@ -10,9 +10,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
+from pipeline.gate import __main__ as gate
+from pipeline.gate import reproduction
 from pipeline.runtime import packages
 from pipeline.runtime.paths import COMPUTE_LOCK
-from pipeline.tools import gate, reproduction
 from pipeline.tools.demo import PROJECT, change_params
 
 LOCK: dict[str, Any] = {

@@ -8,11 +8,11 @@ import pytest
 
 from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
-from fashion_mnist.study import Study
-from pipeline.runtime.formats import read_json
+from fashion_mnist.study.plan import Study
+from pipeline.bytes.formats import read_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import STUDY, STUDY_TRIALS
-from pipeline.runtime.study_tables import data_digests, find_study
+from pipeline.study.tables import data_digests, find_study
 from pipeline.tools.demo import PROJECT
 from tests.small_study import small_study, write_files
 

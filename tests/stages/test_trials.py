@@ -12,13 +12,13 @@ from distributed import Client, get_worker
 
 from fashion_mnist.errors import ClusterError
 from fashion_mnist.networks.dense import Params
-from fashion_mnist.study import Trial
-from pipeline.trials import worker
-from pipeline.trials.cluster import Failure, Outcome, run_trials
-from pipeline.trials.connection import open_cluster
-from pipeline.trials.fingerprint import Fingerprint
-from pipeline.trials.progress import Progress
-from pipeline.trials.results import StoredResult
+from fashion_mnist.study.plan import Trial
+from pipeline.study import worker
+from pipeline.study.cluster import Failure, Outcome, run_trials
+from pipeline.study.connection import open_cluster
+from pipeline.study.key import Fingerprint
+from pipeline.study.progress import Progress
+from pipeline.study.results import StoredResult
 from tests.unit.small_networks import SMALL
 
 FINGERPRINT = Fingerprint({"code.py": "1"}, {"train images": "2"})

@@ -1,1 +1,1 @@
-"""Data sets: file formats, checks, scaling, splits, and drawn garments."""
+"""What the data is, as arrays: images, labels, splits, and the description of all of it."""

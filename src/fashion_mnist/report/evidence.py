@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fashion_mnist.data.description import DataDescription
-from fashion_mnist.data.fashion_mnist import TRANSLATED_NAMES
 from fashion_mnist.data.split import Labels
 from fashion_mnist.params import Params, PublishedAccuracy
 from fashion_mnist.report.language import Language
 from fashion_mnist.scores.comparison import compare
-from fashion_mnist.scores.crossed import CrossedDifference, crossed_difference
 from fashion_mnist.scores.metrics import Reals
-from fashion_mnist.study import Kind, Study
+from fashion_mnist.sources.fashion_mnist import TRANSLATED_NAMES
+from fashion_mnist.study.crossed import CrossedDifference, crossed_difference
+from fashion_mnist.study.plan import Kind, Study
 
 Columns = Mapping[str, npt.NDArray[Any]]
 

@@ -77,7 +77,7 @@ def render_markdown(sections: Mapping[str, tuple[Any, ...]], language: Language,
 
     sections: by name. is_drawn: whether the project drew the images, which the page then says.
     """
-    template = template_environment().get_template("report.md.jinja")
+    template = template_environment("report").get_template("report.md.jinja")
     return template.render(
         **sections, say=language.say, title=title, notice=language.say("page.notice") if is_drawn else ""
     )
@@ -97,7 +97,7 @@ def render_html(markdown: str, svgs: Mapping[str, bytes], language: Language) ->
         return f'src="data:image/svg+xml;base64,{base64.b64encode(svgs[found[1]]).decode()}"'
 
     content = parser.renderer.render(tokens, parser.options, {})
-    template = template_environment().get_template("report.html.jinja")
+    template = template_environment("report").get_template("report.html.jinja")
     return template.render(
         language=language,
         title=next(inline.content for heading, inline in pairwise(tokens) if heading.tag == "h1"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from fashion_mnist.study import Kind, Study
+from fashion_mnist.study.plan import Kind, Study
 
 KINDS: Mapping[Kind, str] = {
     "replicate": "trained as in the pipeline",

@@ -3,10 +3,10 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
-def template_environment() -> Environment:
-    """Return an environment for the templates of this package, in which an unknown name is an error."""
+def template_environment(room: str) -> Environment:
+    """Return an environment for the templates of a room of the library, in which an unknown name is an error."""
     return Environment(
-        loader=PackageLoader("fashion_mnist.report"),
+        loader=PackageLoader(f"fashion_mnist.{room}"),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,

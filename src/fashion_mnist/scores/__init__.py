@@ -1,1 +1,1 @@
-"""Scores and judgements: metrics, comparisons, robustness, the gate, promotion."""
+"""Scores of networks: metrics, comparisons, robustness, what a network sees."""

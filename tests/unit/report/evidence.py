@@ -8,13 +8,13 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from fashion_mnist.data.description import DataDescription, parse_description
-from fashion_mnist.data.published import DRAWN_GARMENTS, FASHION_MNIST
 from fashion_mnist.data.split import Labels
-from fashion_mnist.parsing import parse_params
+from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
 from fashion_mnist.report.language import Table
 from fashion_mnist.scores.robustness import DIRECTIONS
-from fashion_mnist.study import Study
+from fashion_mnist.sources.published import DRAWN_GARMENTS, FASHION_MNIST
+from fashion_mnist.study.plan import Study
 
 FROZEN = YAML(typ="safe").load((Path(__file__).parents[2] / "params.yaml").read_bytes())
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 4)

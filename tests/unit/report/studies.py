@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fashion_mnist.parsing import parse_params
-from fashion_mnist.study import KINDS, Study, TrialRecord
+from fashion_mnist.params.parsing import parse_params
+from fashion_mnist.study.plan import KINDS, Study, TrialRecord
 from tests.small_study import small_study
 from tests.unit.report.evidence import FROZEN, predicted
 

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from fashion_mnist.report import figures, pictures, study_figures
+from fashion_mnist.report import figures, pictures
 from fashion_mnist.report.drawing import COLOURS, DARK, WIDTH, render_svg, shades
 from fashion_mnist.report.figures import Estimate
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.pictures import Picture
-from fashion_mnist.report.study_figures import Trainings
+from fashion_mnist.report.sections import study_figures
+from fashion_mnist.report.sections.study_figures import Trainings
 from fashion_mnist.scores.metrics import ClassScore, Reliability
-from fashion_mnist.scores.spread import measure_spread
-from fashion_mnist.scores.sweep import measure_size
+from fashion_mnist.study.spread import measure_spread
+from fashion_mnist.study.sweep import measure_size
 
 ENGLISH = Language("en")
 HISTORY = {

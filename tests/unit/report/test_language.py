@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fashion_mnist.data.fashion_mnist import CLASS_NAMES
 from fashion_mnist.report.language import Language, percent, points, probability
+from fashion_mnist.sources.fashion_mnist import CLASS_NAMES
 from tests.unit.report.evidence import OWN_CLASSES, evidence
 
 FOLDER = Path(__file__).parents[3] / "src/fashion_mnist/report/languages"

@@ -11,7 +11,7 @@ from fashion_mnist.report.language import Language
 from fashion_mnist.report.page import Report, make_report
 from fashion_mnist.report.sections import errors as errors_module
 from fashion_mnist.scores.metrics import METRICS, Metric
-from fashion_mnist.study import Study
+from fashion_mnist.study.plan import Study
 from tests.unit.report.evidence import CNN, DENSE, evidence, page_cells, predicted
 from tests.unit.report.studies import STUDY, counted, swept, with_errors
 from tests.unit.report.test_language import LANGUAGES

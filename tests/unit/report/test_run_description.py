@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fashion_mnist.parsing import parse_params
+from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.report.run_description import describe_state, describe_study
 from tests.small_study import small_study
 from tests.unit.report.evidence import FROZEN

@@ -10,7 +10,7 @@ from fashion_mnist.report.sections.answer import answer
 from fashion_mnist.report.sections.claims import claims
 from fashion_mnist.report.sections.replication import Replication, replication
 from fashion_mnist.report.sections.sweep import Sweep, sweep
-from fashion_mnist.study import KINDS, Study
+from fashion_mnist.study.plan import KINDS, Study
 from tests.unit.report.evidence import evidence, rows
 from tests.unit.report.studies import STUDY, counted, swept, with_errors, without
 

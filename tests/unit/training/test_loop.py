@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from fashion_mnist.data.dataset import scale_pixels
 from fashion_mnist.data.split import Split
-from fashion_mnist.data.synthetic import draw_garments
 from fashion_mnist.networks import build
 from fashion_mnist.networks.dense import Params
+from fashion_mnist.sources.synthetic import draw_garments
 from fashion_mnist.training import loop
 from fashion_mnist.training.determinism import configure_tensorflow
 from fashion_mnist.training.inference import predict
@@ -142,9 +142,9 @@ def test_loss_falls(train: Split, validation: Split) -> None:
 HALF = """
 import os
 import pipeline
-from pipeline.runtime.numerics import choose_instructions
+from pipeline.bytes.numerics import choose_instructions
 choose_instructions(os.environ, "native")
-from fashion_mnist.training.inspection import look_inside
+from fashion_mnist.scores.inspection import look_inside
 from tests.unit.small_networks import small_cnn
 from tests.unit.training.test_loop import fit, garments, params, seeded
 chosen = params(precision="mixed_bfloat16", instructions="native", epochs=5, learning_rate=0.01)

@@ -7,8 +7,8 @@ from fashion_mnist.report.drawing import Drawing
 from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.figures import Estimate
 from fashion_mnist.report.language import Language, Table
-from fashion_mnist.scores.crossed import CrossedDifference
 from fashion_mnist.scores.metrics import METRICS
+from fashion_mnist.study.crossed import CrossedDifference
 
 
 class Answer(NamedTuple):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.language import Language, Table
-from fashion_mnist.scores.claims import Claim, check_claims, check_claims_by_study
+from fashion_mnist.study.claims import Claim, check_claims, check_claims_by_study
 
 
 class Claims(NamedTuple):

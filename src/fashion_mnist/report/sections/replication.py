@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from fashion_mnist.report import study_figures
 from fashion_mnist.report.drawing import Drawing
 from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.language import Language, Table
-from fashion_mnist.report.study_figures import Trainings
-from fashion_mnist.scores.spread import measure_spread, variance_ratio
-from fashion_mnist.study import KINDS, Study
+from fashion_mnist.report.sections import study_figures
+from fashion_mnist.report.sections.study_figures import Trainings
+from fashion_mnist.study.plan import KINDS, Study
+from fashion_mnist.study.spread import measure_spread, variance_ratio
 
 SCORED = [kind for kind in KINDS if kind != "sweep"]
 

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from fashion_mnist.report import study_figures
 from fashion_mnist.report.drawing import Drawing
 from fashion_mnist.report.evidence import Evidence
 from fashion_mnist.report.language import Language, Table
-from fashion_mnist.scores.sweep import Size, measure_size, smallest_sufficient
-from fashion_mnist.study import Study
+from fashion_mnist.report.sections import study_figures
+from fashion_mnist.study.plan import Study
+from fashion_mnist.study.sweep import Size, measure_size, smallest_sufficient
 
 
 class Sweep(NamedTuple):

@@ -1,0 +1,1 @@
+"""The gate: the evaluations that it compares, where it finds them, and whether results are reproduced."""

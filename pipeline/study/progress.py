@@ -1,0 +1,51 @@
+"""How far a study is: the time that is left, and the best model so far."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping
+from datetime import timedelta
+
+from fashion_mnist.study.plan import Trial, units_of
+from pipeline.study.results import StoredResult
+
+
+class Progress:
+    """Learns from finished trials how long the others take: from those of the same network and size, if there are."""
+
+    def __init__(self, trials: Mapping[str, Trial], done: Mapping[str, StoredResult]) -> None:
+        self._trials = trials
+        self._missing = set(trials)
+        # Seconds and epochs of finished trials: of the same model and size, of the same model, of all.
+        self._seen: dict[Hashable, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._best: tuple[float, str] = (0.0, "")
+        for key, result in done.items():
+            self.add(key, result)
+
+    def add(self, key: str, result: StoredResult) -> None:
+        """Note a finished trial."""
+        self._missing.discard(key)
+        trial, val_accuracy = self._trials[key], result.history[-1][-1]
+        for group in () if result.carried_over else _groups(trial):
+            seen = self._seen[group]
+            seen[0] += result.seconds
+            seen[1] += trial.params.epochs
+        if val_accuracy is not None and val_accuracy > self._best[0]:
+            size = f" {units_of(trial.params)}" if trial.kind == "sweep" else ""
+            self._best = (val_accuracy, f"{trial.model}{size}")
+
+    def describe(self, *, slots: int) -> str:
+        """Say what is left and what is best on validation; slots: how many trials run at a time."""
+        left = timedelta(seconds=round(self.seconds_left() / max(1, slots)))
+        best = f", best on validation: {self._best[1]} {100 * self._best[0]:.2f} %" if self._best[1] else ""
+        return f"about {left} left{best}"
+
+    def seconds_left(self) -> float:
+        """Estimate how long the missing trials would take one after the other."""
+        return sum(self._seconds_of(self._trials[key]) for key in self._missing)
+
+    def _seconds_of(self, trial: Trial) -> float:
+        known = next((self._seen[group] for group in _groups(trial) if group in self._seen), [0.0, 1.0])
+        return known[0] / known[1] * trial.params.epochs
+
+
+def _groups(trial: Trial) -> tuple[Hashable, ...]:
+    return (trial.model, units_of(trial.params)), trial.model, None

@@ -1,0 +1,1 @@
+"""Where data comes from: Fashion-MNIST, drawn garments, folders of images."""

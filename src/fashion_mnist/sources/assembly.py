@@ -1,0 +1,108 @@
+"""Make splits of a folder's images: cut test where there is none, look for duplicates, put them in a random order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from fashion_mnist.data.dataset import class_counts, cut_indices
+from fashion_mnist.data.description import DataSet
+from fashion_mnist.data.split import Bytes, Labels, RawSplit, label_type
+from fashion_mnist.errors import DataError
+from fashion_mnist.sources.duplicates import find_exact, find_near
+from fashion_mnist.sources.folder import Layout
+from fashion_mnist.sources.images import stack_images
+
+MOST_LISTED = 100
+
+
+class Source(NamedTuple):
+    """A data set as it came, before validation is cut from train.
+
+    near_duplicates: pairs of a file in test and one in train that look alike, most alike first, at most a hundred.
+    """
+
+    dataset: DataSet
+    train: RawSplit
+    test: RawSplit
+    near_duplicates: tuple[tuple[str, str], ...] = ()
+
+
+class _Part(NamedTuple):
+    """A split with the names of its files."""
+
+    names: Sequence[str]
+    split: RawSplit
+
+    def take(self, indices: Sequence[int]) -> "_Part":
+        """Return some of its images, in the order of the indices."""
+        chosen = list(indices)
+        return _Part([self.names[index] for index in chosen], RawSplit(*(part[chosen] for part in self.split)))
+
+
+def assemble(
+    layout: Layout,
+    pictures: Mapping[str, Bytes],
+    *,
+    name: str,
+    is_resampled: bool,
+    test_share: float,
+    duplicates: Literal["refuse", "drop"],
+    seed: int,
+) -> Source:
+    """Make a data set of decoded pictures by file.
+
+    The same seed gives the same cut and the same order. Raises DataError that names a test image that is in train, too,
+    unless duplicates are to be dropped, which leaves them in test alone.
+    """
+    files = [*layout.train, *(layout.test or [])]
+    labels: Labels = np.array([label for _, label in files]).astype(label_type(len(layout.classes)))
+    images = stack_images({path: pictures[path] for path, _ in files})
+    everything = _Part([path for path, _ in files], RawSplit(images, labels))
+    train, test = _separate(layout, everything, test_share=test_share, seed=seed)
+    train = _without_duplicates(train, test, drop=duplicates == "drop", classes=layout.classes)
+    near = find_near(train.split.images, test.split.images)[:MOST_LISTED]
+    _, height, width, channels = images.shape
+    dataset = DataSet(
+        dataset="folder",
+        name=name,
+        classes=layout.classes,
+        image_shape=(height, width, channels),
+        is_resampled=is_resampled,
+    )
+    return Source(
+        dataset, train.split, test.split, tuple((test.names[number], train.names[twin]) for number, twin in near)
+    )
+
+
+def _separate(layout: Layout, everything: _Part, *, test_share: float, seed: int) -> tuple[_Part, _Part]:
+    """Return train and test, each in a random order: the first images of test are looked at more closely."""
+    count = len(everything.names)
+    if layout.test is None:
+        images = max(len(layout.classes), round(test_share * count))
+        kept, cut = cut_indices(everything.split.labels, images=images, seed=seed)
+    else:
+        kept, cut = np.split(np.arange(count), [len(layout.train)])
+    rng = np.random.default_rng(seed)
+    return everything.take(rng.permutation(kept).tolist()), everything.take(rng.permutation(cut).tolist())
+
+
+def _without_duplicates(train: _Part, test: _Part, *, drop: bool, classes: Sequence[str]) -> _Part:
+    """Return train without the images that are in test; with them, it is refused unless they are to be dropped."""
+    exact = find_exact(train.split.images, test.split.images)
+    if not exact:
+        return train
+    if not drop:
+        number, twin = exact[0]
+        raise DataError(
+            f"{train.names[twin]} and {test.names[number]} are the same image, and {len(exact) - 1} more of test are "
+            "in train; expected none. Delete them, or set normalize.duplicates: drop to leave them out of train"
+        )
+    twins = {test.split.images[number].tobytes() for number, _ in exact}
+    kept = train.take([place for place, image in enumerate(train.split.images) if image.tobytes() not in twins])
+    for label, count in enumerate(class_counts(kept.split.labels, len(classes))):
+        if count < 2:
+            raise DataError(
+                f"class {classes[label]}: {count} images of train are not in test, too; expected at least two"
+            )
+    return kept
