@@ -85,7 +85,7 @@ def fast(seed: int, precision: str) -> Result:
     changes = {"seed": seed, "precision": precision}
     if precision != "float32":
         changes["instructions"] = "native"
-    params = read_params().train["cnn_one_cycle"].model_copy(update=changes)
+    params = read_params().recipes["cnn_one_cycle"].model_copy(update=changes)
     choose_instructions(os.environ, params.instructions)
     from fashion_mnist.networks import build
     from fashion_mnist.training.determinism import configure_tensorflow

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     parse_arguments(argv, description=__doc__)
     params = read_params()
     check_packages()
-    check_inputs(NORMALIZED, *map(archive_of, params.models))
+    check_inputs(NORMALIZED, *map(archive_of, params.train))
     splits = {name: read_split(name) for name in ("train", "validation", "test")}
     test, example = splits["test"], params.evaluate.example
     described = read_dataset("test")
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     configure_tensorflow(seed=0, threads=params.evaluate.threads)
     inside: dict[str, npt.NDArray[np.float32]] = {}
     misjudged = np.zeros(len(test.labels), bool)
-    models = {name: from_archive(read_bytes(archive_of(name)), name=str(archive_of(name))) for name in params.models}
+    models = {name: from_archive(read_bytes(archive_of(name)), name=str(archive_of(name))) for name in params.train}
     for name, model in models.items():
         probabilities = {split: predict(model, images) for split, (images, _) in splits.items()}
         scores = score_model(model, splits, probabilities, params.evaluate, classes=len(described.classes))
@@ -67,8 +67,8 @@ def main(argv: Sequence[str] | None = None) -> Work:
             write_csv(pd.DataFrame(table), curve_of(change, name))
             say(f"{name}: accuracy {table['accuracy'][0]:.4f} to {table['accuracy'][-1]:.4f} as {change} changes")
     write_arrays(pictures(test, misjudged, example) | inside, ARRAYS)
-    images = len(params.models) * sum(len(split.labels) for split in splits.values())
-    return Work([metrics_of(name) for name in params.models], images)
+    images = len(params.train) * sum(len(split.labels) for split in splits.values())
+    return Work([metrics_of(name) for name in params.train], images)
 
 
 def score_model(

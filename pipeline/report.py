@@ -60,8 +60,8 @@ def read_evidence(params: Params) -> Evidence:
     Raises ArtifactError when two models were scored on other labels, or in another order.
     """
     curves = (REPORTS / change for change in CHANGES)
-    check_inputs(DATA, METRICS, PREDICTIONS, ARRAYS, *curves, *map(history_of, params.models))
-    tables = {name: read_predictions(name) for name in params.models}
+    check_inputs(DATA, METRICS, PREDICTIONS, ARRAYS, *curves, *map(history_of, params.train))
+    tables = {name: read_predictions(name) for name in params.train}
     first, *others = tables
     for name in others:
         if not np.array_equal(tables[name]["label"], tables[first]["label"]):

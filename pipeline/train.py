@@ -1,4 +1,7 @@
-"""Train one network: MODEL -> models/MODEL/model.keras, reports/history/MODEL.csv."""
+"""Train one network: MODEL -> models/MODEL/model.keras, reports/history/MODEL.csv.
+
+A recipe, which no stage of dvc.yaml is about, goes to recipes/MODEL/model.keras and history.csv.
+"""
 
 import os
 import time
@@ -16,7 +19,7 @@ from pipeline.runtime.live import live_run
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import NORMALIZED, archive_of, history_of
+from pipeline.runtime.paths import NORMALIZED, archive_of, history_of, recipe_files
 
 with quiet_import():
     from fashion_mnist.networks import build
@@ -27,8 +30,9 @@ with quiet_import():
 
 def main(argv: Sequence[str] | None = None) -> Work:
     """Train a model on train, watch it on validation, and record both."""
-    name = parse_arguments(argv, description=__doc__, model="a model that has a section under train").model
-    params = read_params().training_of(name)
+    name = parse_arguments(argv, description=__doc__, model="a section under train or recipes").model
+    everything = read_params()
+    params = everything.training_of(name)
     check_packages()
     check_inputs(NORMALIZED / "train", NORMALIZED / "validation")
     train, validation = read_split("train"), read_split("validation")
@@ -52,10 +56,14 @@ def main(argv: Sequence[str] | None = None) -> Work:
         history = fit(model, train, validation, params, on_progress=show_progress, on_epoch=show_epoch)
         seconds, images = time.perf_counter() - started, params.epochs * len(train.labels)
         say(f"{name}: trained in {seconds:.1f} s, {images / seconds:,.0f} images a second")
-        write_bytes(to_archive(model), archive_of(name))
-        write_csv(pd.DataFrame(history), history_of(name))
+        files = archive_of(name), history_of(name)
+        archive, table = files if name in everything.train else recipe_files(name)
+        write_bytes(to_archive(model), archive)
+        write_csv(pd.DataFrame(history), table)
         live.finish()
-    return Work([archive_of(name)], images, seconds)
+    if archive != archive_of(name):
+        say(f"{archive}: to compare it with the other models, move its section to train and run `dvc repro`")
+    return Work([archive], images, seconds)
 
 
 def describe_epoch(result: EpochResult) -> str:

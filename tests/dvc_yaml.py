@@ -25,7 +25,7 @@ def paths(stage: dict[str, Any], *kinds: str) -> set[str]:
 
 def _fill(value: Any, model: str, network: str) -> Any:
     if isinstance(value, str):
-        return value.replace("${key}", model).replace("${item}", network)
+        return value.replace("${key}", model).replace("${item.network}", network)
     if isinstance(value, dict):
         return {_fill(key, model, network): _fill(entry, model, network) for key, entry in value.items()}
     return [_fill(entry, model, network) for entry in value] if isinstance(value, list) else value

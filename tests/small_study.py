@@ -33,7 +33,7 @@ def small_study(
     """
     rng = np.random.default_rng(0)
     trials, predictions = [], {}
-    for model in params.models:
+    for model in params.train:
         accuracy = ACCURACY.get(model, 0.9)
         for kind in KINDS[:3]:
             made = []
@@ -53,7 +53,7 @@ def small_study(
     description = {
         "dataset": "fashion_mnist",
         "trials": len(trials),
-        "train": {model: describe_training(params, model) for model in params.models},
+        "train": {model: describe_training(params, model) for model in params.train},
         "data": data or {},
         "code": "0" * 64,
         "files": {},

@@ -51,7 +51,7 @@ def committed(monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def test_margin_in_use_is_the_smallest_that_rarely_raises_a_false_alarm(committed: Study) -> None:
     params = read_params()
-    assert set(params.models) <= set(models_of(committed))
+    assert set(params.train) <= set(models_of(committed))
     errors = {model: single_errors(committed, model, params.gate) for model in models_of(committed)}
     assert params.gate.margin == recommended_margin(errors)
 

@@ -18,14 +18,14 @@ import numpy as np
 
 from fashion_mnist.data.description import DataDescription, parse_description
 from fashion_mnist.errors import PipelineError
-from fashion_mnist.gate.judgement import NEW, Verdict, describe_changes, judge, least_lead
+from fashion_mnist.gate.judgement import NEW, Verdict, judge, least_lead
 from fashion_mnist.gate.text import judgement_markdown, judgement_text
 from fashion_mnist.params import Params
 from fashion_mnist.report.language import points
 from pipeline.bytes.formats import write_json
 from pipeline.gate.acceptance import TEST_SET, read_accepted, refuse_unaccepted
 from pipeline.gate.baselines import Baseline, find_baseline
-from pipeline.gate.evaluations import RecordedEvaluation, read_evaluation, revision, working_tree
+from pipeline.gate.evaluations import RecordedEvaluation, list_changes, read_evaluation, revision, working_tree
 from pipeline.gate.replicates import add_replicates
 from pipeline.gate.staleness import check_current
 from pipeline.runtime.command import run, say
@@ -91,7 +91,7 @@ def judge_change(params: Params, named: str | None, *, seeds: bool) -> dict[str,
         "margin": params.gate.margin,
         "confidence": params.gate.confidence,
         "cpu": cpu_model(),
-        "instructions": {name: params.train[name].instructions for name in params.models},
+        "instructions": {name: params.train[name].instructions for name in params.train},
         "reproduced": is_reproduced(old, new),
         "failures": failures,
         "remarks": remarks,
@@ -134,7 +134,7 @@ def read_sides(
     """
     there, here = revision(baseline.commit), working_tree()
     known = [PurePath(name).stem for name in there.list(str(METRICS))]
-    new = read_evaluation(here, list(params.models))
+    new = read_evaluation(here, list(params.train))
     old = read_evaluation(there, known) if known else RecordedEvaluation(new.labels, {}, {}, {}, {})
     needed = list_needed(old, new, baseline.described)
     refuse_unaccepted(needed, accepted)
@@ -184,20 +184,6 @@ def is_reproduced(old: RecordedEvaluation, new: RecordedEvaluation) -> bool:
     return old.content == new.content and all(
         old.training_record(name).get("outs") == new.training_record(name).get("outs") for name in old.evaluations
     )
-
-
-def list_changes(old: RecordedEvaluation, new: RecordedEvaluation) -> list[str]:
-    """Name the data, parameters, code and seeds that differ between two states."""
-    changes = [
-        f"data: the {split} {part} differ"
-        for split in ("train", "validation", "test")
-        for part in ("images", "labels")
-        if old.data and old.data.get(split, {}).get(f"{part}_sha256") != new.data.get(split, {}).get(f"{part}_sha256")
-    ]
-    for name in new.evaluations:
-        if name in old.evaluations:
-            changes += describe_changes(old.training_record(name), new.training_record(name), name=name)
-    return changes
 
 
 if __name__ == "__main__":

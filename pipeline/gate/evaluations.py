@@ -17,6 +17,7 @@ from pipeline.bytes.tables import PREDICTIONS
 from pipeline.runtime import git
 from pipeline.runtime.files import read_bytes, reading
 from pipeline.runtime.lock import read_outputs
+from pipeline.runtime.parameters import flatten
 from pipeline.runtime.paths import DATA, DVC_LOCK, metrics_of, predictions_of
 
 ROUNDING = 1e-6  # metrics are stored with six decimals
@@ -123,3 +124,35 @@ def check_metrics(
                 f"{name}: {key} is {metrics.get(key, 'missing')}, but the predictions beside it give {given[key]:.6f}; "
                 "expected files of one run. Run `dvc repro`"
             )
+
+
+def list_changes(old: RecordedEvaluation, new: RecordedEvaluation) -> list[str]:
+    """Name the data, parameters, code and seeds that differ between two states."""
+    changes = [
+        f"data: the {split} {part} differ"
+        for split in ("train", "validation", "test")
+        for part in ("images", "labels")
+        if old.data and old.data.get(split, {}).get(f"{part}_sha256") != new.data.get(split, {}).get(f"{part}_sha256")
+    ]
+    for name in new.evaluations:
+        if name in old.evaluations:
+            changes += describe_changes(old.training_record(name), new.training_record(name), name=name)
+    return changes
+
+
+def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, name: str) -> list[str]:
+    """Say in which parameters, files and code two records of one stage in dvc.lock differ.
+
+    name: what a sentence calls the stage. Each difference changes what a difference between the results means.
+    """
+    changes = []
+    before, after = (flatten(record.get("params", {}).get("params.yaml", {})) for record in (old, new))
+    for key in sorted({*before, *after}):
+        if before.get(key) != after.get(key):
+            changes.append(f"{name}: {key} is {after.get(key, 'gone')}, was {before.get(key, 'not there')}")
+    for kind, what in (("deps", "read"), ("outs", "written")):
+        hashes = [{item["path"]: item["md5"] for item in record.get(kind, [])} for record in (old, new)]
+        differing = sorted(path for path in {*hashes[0], *hashes[1]} if hashes[0].get(path) != hashes[1].get(path))
+        if differing:
+            changes.append(f"{name}: other content is {what}: {', '.join(differing)}")
+    return changes

@@ -123,7 +123,7 @@ def why_not_promised() -> str | None:
     except ArtifactError as error:
         return str(error)
     params = read_params()
-    chosen = {f"train.{model}": params.train[model].instructions for model in params.models}
+    chosen = {f"train.{model}": params.train[model].instructions for model in params.train}
     native = [key for key, value in (chosen | {"evaluate": params.evaluate.instructions}).items() if value != "avx2"]
     return f"{native[0]}.instructions is native, and the same bits are promised for avx2" if native else None
 

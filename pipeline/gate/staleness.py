@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fashion_mnist.errors import ArtifactError
-from fashion_mnist.gate.judgement import flatten
 from fashion_mnist.params import Params
 from pipeline.bytes.formats import parse_yaml
 from pipeline.runtime import git
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.lock import FOLDER, Output, folder_digest, read_outputs
+from pipeline.runtime.parameters import flatten
 from pipeline.runtime.paths import DVC_LOCK, DVC_YAML, PARAMS
 
 LAST = "evaluate"  # which writes what is judged; what only the report or the run store lacks does not matter
@@ -113,7 +113,7 @@ def may_differ(path: str, how: str, recorded: Recorded, *, is_added: bool) -> bo
 
 def is_live(stage: str, params: Params) -> bool:
     """Return False for a stage of a model that params.yaml no longer names."""
-    return stage.partition("@")[2] in ("", *params.models)
+    return stage.partition("@")[2] in ("", *params.train)
 
 
 def broken_links(stage: str, recorded: Recorded) -> Iterator[str]:

@@ -23,9 +23,9 @@ def read_inputs(stage: str) -> dict[str, Any]:
     with suppress(ArtifactError, *UNREADABLE):
         declared = declared_stage(stage)
         params = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
-        network = str(params["models"].get(model))
-        paths = [Path(path.replace("${item}", network)) for path in declared["deps"]]
-        keys = [key.replace("${key}", model) for key in declared["params"]]
+        network = str(params["train"].get(model, {}).get("network"))
+        paths = [Path(path.replace("${item.network}", network)) for path in declared["deps"]]
+        keys = [key.replace("${key}", model) for key in declared["params"] if isinstance(key, str)] or list(params)
         code = {str(path): dvc_digest(path) if path.exists() else None for path in paths if path.parts[0] in CODE}
         return code | {f"{PARAMS}: {key}": find_value(params, key) for key in keys}
     return {}

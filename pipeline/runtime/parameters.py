@@ -1,6 +1,8 @@
 """Read params.yaml."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from fashion_mnist.errors import ArtifactError, ParamsError
 from fashion_mnist.params import Params
@@ -29,3 +31,11 @@ def plain(said: str) -> str:
     """Take what only programmers want to know out of the YAML reader's words."""
     said = re.sub(r' in "<byte string>", (line|position)', r" at \1", said)
     return re.sub(r" To suppress this check see: \S+?(?=\))", "", said)
+
+
+def flatten(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Name each leaf of nested mappings by its dotted path, such as train.cnn.epochs."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= flatten(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
+    return leaves

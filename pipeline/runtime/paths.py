@@ -14,6 +14,7 @@ RAW = Path("data/raw")
 NORMALIZED = Path("data/normalized")
 
 MODELS = Path("models")
+RECIPES = Path("recipes")
 
 REPORTS = Path("reports")
 DATA = REPORTS / "data.json"
@@ -41,6 +42,11 @@ def archive_of(model: str) -> Path:
 def history_of(model: str) -> Path:
     """Return the path of a training's epochs."""
     return HISTORIES / f"{model}.csv"
+
+
+def recipe_files(model: str) -> tuple[Path, Path]:
+    """Return the paths of a recipe's network and of its training's epochs."""
+    return RECIPES / model / "model.keras", RECIPES / model / "history.csv"
 
 
 def metrics_of(model: str) -> Path:

@@ -13,10 +13,10 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.data.description import DataDescription
 from fashion_mnist.data.split import Labels
-from fashion_mnist.gate.judgement import flatten
 from fashion_mnist.scores.metrics import confusion, score_classes
 from pipeline.bytes.tables import HISTORY, read_history, read_predictions
 from pipeline.runtime.costs import Costs
+from pipeline.runtime.parameters import flatten
 from pipeline.runtime.paths import DATA, NORMALIZED, PARAMS, history_of, metrics_of, predictions_of
 from pipeline.store.runs import Content, Measure, Source
 from pipeline.store.state import PipelineState

@@ -55,7 +55,7 @@ def fingerprint(*parts: Any) -> str:
 
 def read_state(params: Params) -> PipelineState:
     """Read the files that the other stages left. Raises ArtifactError where dvc.lock is not about them."""
-    check_inputs(*map(archive_of, params.models), *map(history_of, params.models), *READ)
+    check_inputs(*map(archive_of, params.train), *map(history_of, params.train), *READ)
     try:
         recorded = parse_yaml(read_bytes(DVC_LOCK), name=str(DVC_LOCK))["stages"]
     except (TypeError, KeyError) as error:
@@ -72,7 +72,7 @@ def read_state(params: Params) -> PipelineState:
         stages,
         values,
         read_description(),
-        {model: read_json(metrics_of(model)) for model in params.models},
+        {model: read_json(metrics_of(model)) for model in params.train},
         read_json(COMPARISON),
     )
 
@@ -84,5 +84,5 @@ def stages_before_track(params: Params) -> list[str]:
         name
         for stage in declared
         if stage != "track"
-        for name in ([f"train@{model}" for model in params.models] if stage == "train" else [stage])
+        for name in ([f"train@{model}" for model in params.train] if stage == "train" else [stage])
     ]

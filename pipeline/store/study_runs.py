@@ -12,10 +12,10 @@ from typing import Any
 from mlflow.entities import Run
 
 from fashion_mnist.data.description import DataDescription
-from fashion_mnist.gate.judgement import flatten
 from fashion_mnist.report.run_description import describe_study
 from fashion_mnist.study.plan import Study, TrialRecord
 from pipeline.runtime.command import progress_bar, say
+from pipeline.runtime.parameters import flatten
 from pipeline.runtime.paths import STUDY
 from pipeline.store.connection import Store
 from pipeline.store.content import epoch_measures, sources

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print the scores of each model, how far apart they are, and the path of the page."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
-    scores = {name: read_json(metrics_of(name)) for name in params.models}
+    scores = {name: read_json(metrics_of(name)) for name in params.train}
     comparison = read_json(COMPARISON)
     console = Console(highlight=False)
     console.print(tabulate(scores))

@@ -87,11 +87,10 @@ def test_each_row_is_about_a_file(answers: dict[str, set[str]]) -> None:
 
 VALUES = {
     "train.dense.epochs": 3,
-    "train.cnn_one_cycle.epochs": 3,
+    "recipes.cnn_one_cycle.epochs": 4,
     "download.name": "Other images",
     "normalize.seed": 21,
     "evaluate.confidence": 0.9,
-    "evaluate.robustness.seed": 4,
     "report.language": "ru",
     "gate.margin": 0.02,
     "study.threads": 2,

@@ -25,7 +25,7 @@ from tests.end_to_end.own_images import write_digits, write_shapes
 PAGE = PROJECT / "docs/make-it-yours.md"
 IMAGES = 20  # that the served model is asked about
 # Mappings by a name of the user's: what the page shows is all of them.
-WHOLE = ("models", "train", "article", "floors", "replicates", "sweep")
+WHOLE = ("train", "article", "floors", "replicates", "sweep")
 
 
 class Example(NamedTuple):

@@ -15,12 +15,12 @@ from tests.end_to_end.conftest import copy_workspace, environment_of, run_dvc, s
 MODEL_TESTS = ("tests/unit/networks", "tests/unit/test_params.py", "tests/test_architecture.py")
 
 
-def recipe() -> tuple[str, str, str, str]:
-    """Return the recipe's name of the file, the file, the section under train, and the line under models."""
+def recipe() -> tuple[str, str, str]:
+    """Return the recipe's name of the file, the file, and the section under train."""
     text = (PROJECT / "README.md").read_text().partition("## Add a model")[2]
     (network,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    section, line = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    return network.splitlines()[0].removeprefix("# "), network, section, line
+    (section,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    return network.splitlines()[0].removeprefix("# "), network, section
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,12 @@ def followed(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """A workspace in which the recipe was followed, and what DVC said."""
     folder = tmp_path_factory.mktemp("recipe") / "clone"
     copy_workspace(tracked, folder)
-    name, network, section, line = recipe()
+    name, network, section = recipe()
     (folder / name).write_text(network)
     params = folder / "params.yaml"
     text = params.read_text()
-    text = text.replace("\ntrain:\n", f"\ntrain:\n{section.replace('epochs: 5', 'epochs: 1')}")
-    params.write_text(re.sub(r"^models:.*\n", lambda found: found[0] + line, text, flags=re.MULTILINE))
+    section = section.replace("epochs: 5", "epochs: 1")
+    params.write_text(re.sub(r"^train:.*\n", lambda found: found[0] + section, text, flags=re.MULTILINE))
     done = run_dvc("repro", workspace=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout

@@ -139,8 +139,8 @@ def test_unwritable_target_is_named_and_nothing_is_half_written(workspace: Path)
     ("content", "message"),
     [
         (b"models: [dense\n", r"params\.yaml: is not YAML \(.*line"),
-        (b"models: {dense: dense}\n", r"params\.yaml: download is missing"),
-        (b"", r"params\.yaml: is empty; expected the sections models, download"),
+        (b"train: {}\n", r"params\.yaml: download is missing"),
+        (b"", r"params\.yaml: is empty; expected the sections download"),
         (b"# nothing yet\n", r"params\.yaml: is empty"),
     ],
 )

@@ -12,7 +12,8 @@ import pytest
 
 from fashion_mnist.sources.published import FASHION_MNIST
 from pipeline.bytes.formats import read_json, write_json
-from pipeline.runtime.parameters import read_params
+from pipeline.gate.evaluations import describe_changes
+from pipeline.runtime.parameters import flatten, read_params
 from pipeline.runtime.paths import COMPUTE_LOCK, DATA
 from pipeline.study.key import CODE, NETWORKS, describe_code, take_code
 from pipeline.study.tables import data_digests, describe_training
@@ -516,3 +517,22 @@ def test_classes_are_named_as_the_data_says(repository: Path, judged: Judge) -> 
     write_data(dataset=OWN)
     write_evaluation("cnn", right_but({3: 600}))
     assert "recall of d is 40.0 %" in judged()[1]
+
+
+def test_changes_name_parameters_and_files() -> None:
+    def record(seed: int, code: str) -> dict[str, Any]:
+        params = {"params.yaml": {"train.cnn": {"seed": seed, "filters": [32, 64]}}}
+        return {"params": params, "deps": [{"path": "src/a.py", "md5": code}, {"path": "b", "md5": "same"}]}
+
+    assert describe_changes(record(1, "x"), record(2, "y"), name="cnn") == [
+        "cnn: train.cnn.seed is 2, was 1",
+        "cnn: other content is read: src/a.py",
+    ]
+    assert describe_changes(record(1, "x"), record(1, "x"), name="cnn") == []
+
+
+def test_flatten_names_leaves_by_their_path() -> None:
+    assert flatten({"train": {"cnn": {"filters": [32, 64]}}, "models": ["cnn"]}) == {
+        "train.cnn.filters": [32, 64],
+        "models": ["cnn"],
+    }

@@ -51,15 +51,33 @@ def error_of(document: object) -> str:
 
 def test_values_arrive_typed_and_unchanged() -> None:
     params = frozen()
-    assert dict(params.models) == {"dense": "dense", "cnn": "cnn"}
+    assert list(params.train) == ["dense", "cnn"]
     assert params.train["cnn"] == cnn.Params(**FROZEN["train"]["cnn"])
     assert params.report.article["dense"].train is None
     assert params.report.article["cnn"].test == 0.91
 
 
 def test_sections_that_share_a_network_have_its_parameters() -> None:
-    train = frozen().train
-    assert type(train["cnn_one_cycle"]) is type(train["cnn"]) is cnn.Params
+    params = frozen()
+    assert type(params.recipes["cnn_one_cycle"]) is type(params.train["cnn"]) is cnn.Params
+
+
+def test_recipe_is_found_by_its_name_and_is_no_model_of_the_run() -> None:
+    params = frozen()
+    assert params.training_of("cnn_one_cycle") is params.recipes["cnn_one_cycle"]
+    assert "cnn_one_cycle" not in params.train
+
+
+def test_recipe_with_the_name_of_a_model_is_refused() -> None:
+    said = error_of(changed("recipes.cnn", FROZEN["recipes"]["cnn_one_cycle"]))
+    assert said.startswith("params.yaml: recipes.cnn is also a section under train")
+
+
+def test_mistake_in_a_recipe_is_named_by_its_place() -> None:
+    assert error_of(changed("recipes.cnn_one_cycle.epochs", 0)).startswith(
+        "params.yaml: recipes.cnn_one_cycle.epochs is 0"
+    )
+    assert "recipes.cnn_one_cycle.network is 'lstm'" in error_of(changed("recipes.cnn_one_cycle.network", "lstm"))
 
 
 @pytest.mark.parametrize(
@@ -85,8 +103,7 @@ def test_sections_that_share_a_network_have_its_parameters() -> None:
         ("normalize.validation_images", 5001, "a multiple of 10"),
         ("normalize.test_share", 0.6, "at most 0.5"),
         ("normalize.duplicates", "keep", "'refuse' or 'drop'"),
-        ("models", ["dense"], "keys with values"),
-        ("models.cnn", "dense", "train.cnn.network"),
+        ("recipes", ["dense"], "keys with values"),
         ("train", "cnn", "keys with values"),
         ("train.cnn", 3, "keys with values"),
         ("evaluate.confidence", 95, "less than 1"),
@@ -121,14 +138,8 @@ def test_wrong_value_in_a_list_is_named_by_its_place() -> None:
     assert error_of(changed("train.cnn.filters", [32, "64"])).startswith("params.yaml: train.cnn.filters.1 is '64'")
 
 
-def test_model_without_a_section_is_named_with_those_that_have_one() -> None:
-    said = error_of(changed("models.lstm", "lstm"))
-    assert said.startswith("params.yaml: models.lstm ")
-    assert "dense, cnn" in said
-
-
 def test_at_least_one_model_is_trained() -> None:
-    assert error_of(changed("models", {})).startswith("params.yaml: models is {}")
+    assert error_of(changed("train", {})).startswith("params.yaml: train is {}")
 
 
 def test_name_of_a_model_fits_a_file_and_a_stage() -> None:
@@ -139,7 +150,7 @@ def test_name_of_a_model_fits_a_file_and_a_stage() -> None:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("modles", "models"),
+        ("trian", "train"),
         ("train.cnn.epoch", "epochs"),
         ("report.article.cnn.tset", "test"),
         ("gate.floors.cnn.reccall", "recall"),
@@ -171,7 +182,7 @@ def test_document_without_keys_is_refused(document: object) -> None:
 
 @pytest.mark.parametrize("document", [None, [], {}])
 def test_empty_document_is_told_what_belongs_into_it(document: object) -> None:
-    assert error_of(document).startswith("params.yaml: is empty; expected the sections models, download, ")
+    assert error_of(document).startswith("params.yaml: is empty; expected the sections download, ")
 
 
 def test_stage_is_told_which_models_have_a_section() -> None:
@@ -205,14 +216,17 @@ def test_model_is_not_compared_with_itself() -> None:
 def test_article_states_nothing_of_an_unknown_model() -> None:
     document = deepcopy(FROZEN)
     document["report"]["article"]["dens"] = {"train": None, "test": 0.9}
-    assert error_of(document).startswith("params.yaml: report.article.dens is unknown; expected dense, cnn")
+    assert error_of(document).startswith("params.yaml: report.article.dens is unknown; expected one of dense, cnn")
 
 
 @pytest.mark.parametrize("part", ["replicates", "sweep"])
 def test_study_trains_no_unknown_model(part: str) -> None:
     document = deepcopy(FROZEN)
     document["study"][part]["dens"] = document["study"][part]["dense"]
-    assert error_of(document) == "params.yaml: study." + part + ".dens is unknown; expected dense, cnn, cnn_one_cycle"
+    assert (
+        error_of(document)
+        == "params.yaml: study." + part + ".dens is unknown; expected one of dense, cnn, cnn_one_cycle"
+    )
 
 
 def test_study_may_train_a_model_that_this_run_does_not() -> None:
@@ -224,17 +238,16 @@ def test_model_whose_network_has_no_units_is_not_swept(monkeypatch: pytest.Monke
     # Every network here has units, so one without is pretended: its section is parsed as any training's.
     monkeypatch.setattr(cnn, "Params", TrainingParams)
     document = deepcopy(FROZEN)
-    for name in ("cnn", "cnn_one_cycle"):
-        document["train"][name] = {key: document["train"][name][key] for key in TrainingParams.model_fields}
+    for place, name in (("train", "cnn"), ("recipes", "cnn_one_cycle")):
+        document[place][name] = {key: document[place][name][key] for key in TrainingParams.model_fields}
     assert error_of(document).startswith("params.yaml: study.sweep.cnn ")
     del document["study"]["sweep"]["cnn"]
     assert set(parse_params(document, source="params.yaml").study.sweep) == {"dense"}
 
 
 def test_candidate_must_be_among_the_models_of_this_run() -> None:
-    assert "report.candidate is 'cnn'; expected one of models (dense)" in error_of(
-        changed("models", {"dense": "dense"})
-    )
+    found = error_of(changed("train", {"dense": FROZEN["train"]["dense"]}))
+    assert "report.candidate is 'cnn'; expected one under train: dense" in found
 
 
 def test_data_set_decides_how_many_images_there_are() -> None:

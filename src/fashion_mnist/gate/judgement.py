@@ -91,32 +91,6 @@ def least_lead(labels: Labels, baseline: Labels, candidate: Labels, *, confidenc
     return least_difference(compare(labels, baseline, candidate, confidence=confidence), confidence=confidence)
 
 
-def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, name: str) -> list[str]:
-    """Say in which parameters, files and code two records of one stage in dvc.lock differ.
-
-    name: what a sentence calls the stage. Each difference changes what a difference between the results means.
-    """
-    changes = []
-    before, after = (flatten(record.get("params", {}).get("params.yaml", {})) for record in (old, new))
-    for key in sorted({*before, *after}):
-        if before.get(key) != after.get(key):
-            changes.append(f"{name}: {key} is {after.get(key, 'gone')}, was {before.get(key, 'not there')}")
-    for kind, what in (("deps", "read"), ("outs", "written")):
-        hashes = [{item["path"]: item["md5"] for item in record.get(kind, [])} for record in (old, new)]
-        differing = sorted(path for path in {*hashes[0], *hashes[1]} if hashes[0].get(path) != hashes[1].get(path))
-        if differing:
-            changes.append(f"{name}: other content is {what}: {', '.join(differing)}")
-    return changes
-
-
-def flatten(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Name each leaf of nested mappings by its dotted path, such as train.cnn.epochs."""
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        leaves |= flatten(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
-    return leaves
-
-
 class _Change(NamedTuple):
     """Accuracies, the one-sided bounds of their difference, and the runs that they are means of, in words."""
 

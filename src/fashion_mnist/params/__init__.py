@@ -122,37 +122,36 @@ class StudyParams(Section):
 
 
 class Params(Section):
-    """The whole of params.yaml: the models and their networks, a section for each stage, the gate's and the study's."""
+    """The whole of params.yaml: a section for each stage, the recipes, the gate's and the study's.
 
-    models: Annotated[ByName[str], Field(min_length=1)]
+    train: the models that are trained and compared. recipes: models that only a user who names them trains.
+    """
+
     download: DownloadParams
     normalize: NormalizeParams
-    train: ByName[TrainingParams]
+    train: Annotated[ByName[TrainingParams], Field(min_length=1)]
+    recipes: ByName[TrainingParams]
     evaluate: EvaluateParams
     report: ReportParams
     gate: GateParams
     study: StudyParams
 
     def training_of(self, model: str) -> TrainingParams:
-        """Return the section of a model under train. Raises ParamsError for a name that has none."""
-        if model not in self.train:
-            raise ParamsError(f"params.yaml: train.{model} is missing; expected one of {', '.join(self.train)}")
-        return self.train[model]
+        """Return the section of a model or recipe. Raises ParamsError for a name that has none."""
+        if section := self.train.get(model) or self.recipes.get(model):
+            return section
+        known = ", ".join([*self.train, *self.recipes])
+        raise ParamsError(f"params.yaml: train.{model} is missing; expected one of {known}")
 
     @model_validator(mode="after")
-    def _models_are_trained_and_compared(self) -> "Params":
-        sections = ", ".join(self.train)
-        for model, network in self.models.items():
-            if model not in self.train:
-                raise ParamsError(f"models.{model} has no section under train; expected one of {sections}")
-            if network != self.train[model].network:
-                raise ParamsError(
-                    f"models.{model} is {network!r}; expected train.{model}.network, {self.train[model].network!r}"
-                )
+    def _named_models_are_there(self) -> "Params":
+        for name in self.recipes:
+            if name in self.train:
+                raise ParamsError(f"recipes.{name} is also a section under train; expected another name")
         for role in ("baseline", "candidate"):
             found = getattr(self.report, role)
-            if found not in self.models:
-                raise ParamsError(f"report.{role} is {found!r}; expected one of models ({', '.join(self.models)})")
+            if found not in self.train:
+                raise ParamsError(f"report.{role} is {found!r}; expected one under train: {', '.join(self.train)}")
         if self.report.candidate == self.report.baseline:
             raise ParamsError(
                 f"report.candidate is {self.report.candidate!r}; expected another model than the baseline"
@@ -163,30 +162,35 @@ class Params(Section):
             ("study.replicates", self.study.replicates),
             ("study.sweep", self.study.sweep),
         )
+        known = (*self.train, *self.recipes)
         for key, named in sections_by_model:
-            strangers = [name for name in named if name not in self.train]
-            if strangers:
-                raise ParamsError(f"{key}.{strangers[0]} is unknown; expected {sections}")
+            if strangers := [name for name in named if name not in known]:
+                raise ParamsError(f"{key}.{strangers[0]} is unknown; expected one of {', '.join(known)}")
         return self
+
+    def _trainings(self) -> dict[str, TrainingParams]:
+        """Return all sections of models and recipes, by dotted key."""
+        both = (("train", self.train), ("recipes", self.recipes))
+        return {f"{place}.{name}": section for place, sections in both for name, section in sections.items()}
 
     @model_validator(mode="after")
     def _half_precision_may_use_its_instructions(self) -> "Params":
         # On a CPU that has bfloat16, TensorFlow asks oneDNN for it, which aborts where AVX2 is the limit.
-        half = [name for name, section in self.train.items() if section.precision == "mixed_bfloat16"]
-        chosen = [(f"train.{name}", self.train[name].instructions) for name in half]
-        chosen += [("evaluate", self.evaluate.instructions) for name in half if name in self.models]
+        half = [key for key, section in self._trainings().items() if section.precision == "mixed_bfloat16"]
+        chosen = [(key, self._trainings()[key].instructions) for key in half]
+        chosen += [("evaluate", self.evaluate.instructions) for key in half if key.startswith("train.")]
         for key, instructions in chosen:
             if instructions != "native":
                 raise ParamsError(
                     f"{key}.instructions is {instructions!r}; expected native, "
-                    f"since train.{half[0]}.precision is mixed_bfloat16"
+                    f"since {half[0]}.precision is mixed_bfloat16"
                 )
         return self
 
     @model_validator(mode="after")
     def _swept_models_have_units(self) -> "Params":
         for model in self.study.sweep:
-            if "units" not in type(self.train[model]).model_fields:
+            if "units" not in type(self.training_of(model)).model_fields:
                 raise ParamsError(f"study.sweep.{model} is there, but its network has no units; expected one that has")
         return self
 

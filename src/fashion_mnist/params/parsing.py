@@ -23,24 +23,26 @@ def parse_params(document: object, *, source: str) -> Params:
     try:
         if not document and not isinstance(document, (str, int, float)):
             raise ParamsError(f"is empty; expected the sections {', '.join(Params.model_fields)}")
-        if isinstance(document, Mapping) and isinstance(document.get("train"), Mapping):
-            sections = {name: parse_training(name, section) for name, section in document["train"].items()}
-            document = {**document, "train": sections}
+        for place in ("train", "recipes"):
+            if isinstance(document, Mapping) and isinstance(document.get(place), Mapping):
+                trainings = document[place].items()
+                sections = {name: parse_training(name, section, place=place) for name, section in trainings}
+                document = {**document, place: sections}
         return _validate(Params, document)
     except ParamsError as error:
         raise ParamsError(f"{source}: {error}") from error
 
 
-def parse_training(name: str, section: object) -> TrainingParams:
-    """Parse a section under train as the network that it names wants it. Raises ParamsError that names the key."""
+def parse_training(name: str, section: object, *, place: str = "train") -> TrainingParams:
+    """Parse a section under train or recipes as its network wants it. Raises ParamsError that names the key."""
     kind: type[TrainingParams] = TrainingParams
     if isinstance(section, Mapping):
         found = section.get("network")
         if found not in network_names():
             said = f"is {found!r}" if "network" in section else "is missing"
-            raise ParamsError(f"train.{name}.network {said}; expected one of {', '.join(network_names())}")
+            raise ParamsError(f"{place}.{name}.network {said}; expected one of {', '.join(network_names())}")
         kind = find_network(found).Params
-    return _validate(kind, section, at=("train", name))
+    return _validate(kind, section, at=(place, name))
 
 
 def _validate(kind: type[Parsed], document: object, *, at: Sequence[str] = ()) -> Parsed:

@@ -48,7 +48,7 @@ class Evidence:
     """Everything that the report rests on.
 
     data: what the data is. labels: shape (n,), of the test images. models: results by name, in
-    the order of params.models. arrays: `example_image`; the indices and pixels of the test images that some model gets
+    the order of params.train. arrays: `example_image`; the indices and pixels of the test images that some model gets
     wrong, `misjudged` and `misjudged_images`; and MODEL/kernels/LAYER and MODEL/maps/LAYER. study: of these data and
     parameters, if there is one.
     """
@@ -115,7 +115,7 @@ class Evidence:
         return self.comparison | means
 
     def studied(self, kind: Kind) -> list[str]:
-        """Return the models that the study has trainings of a kind of, in the order of params.models."""
+        """Return the models that the study has trainings of a kind of, in the order of params.train."""
         trials = self.study.trials if self.study else ()
         held = {trial.model for trial in trials if trial.kind == kind}
         return [name for name in self.models if name in held]

@@ -53,7 +53,7 @@ def plan(params: Params) -> list[Trial]:
     trials = []
     for model, count in params.study.replicates.items():
         for seed in range(1, count + 1):
-            changed = params.train[model].model_copy(update={"seed": seed, "threads": params.study.threads})
+            changed = params.training_of(model).model_copy(update={"seed": seed, "threads": params.study.threads})
             trials.append(Trial("replicate", model, changed))
             trials.append(Trial("other_cut", model, changed, cut=seed))
             trials.append(Trial("article", model, changed))
@@ -61,8 +61,8 @@ def plan(params: Params) -> list[Trial]:
         for units in sweep.units:
             for seed in range(1, sweep.seeds + 1):
                 update = {"units": units, "epochs": sweep.epochs, "seed": seed, "threads": params.study.threads}
-                trials.append(Trial("sweep", model, params.train[model].model_copy(update=update)))
-    order = {model: number for number, model in enumerate(params.models)}
+                trials.append(Trial("sweep", model, params.training_of(model).model_copy(update=update)))
+    order = {model: number for number, model in enumerate([*params.train, *params.recipes])}
     return sorted(
         trials,
         key=lambda trial: (

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashion_mnist.data.split import Labels
-from fashion_mnist.gate.judgement import Evaluation, Verdict, describe_changes, flatten, judge, least_lead
+from fashion_mnist.gate.judgement import Evaluation, Verdict, judge, least_lead
 from fashion_mnist.params import Floors
 from fashion_mnist.scores.comparison import compare, least_difference
 
@@ -163,25 +163,6 @@ def test_one_sided_bound_lies_between_estimate_and_two_sided_bound() -> None:
     old, new = as_labels([1] * 200 + [0] * 800), as_labels([0] * 100 + [1] * 150 + [0] * 750)
     paired = compare(labels, old, new, confidence=0.95)
     assert paired["difference_low"] < least_difference(paired, confidence=0.95) < paired["difference"]
-
-
-def test_changes_name_parameters_and_files() -> None:
-    def record(seed: int, code: str) -> dict[str, Any]:
-        params = {"params.yaml": {"train.cnn": {"seed": seed, "filters": [32, 64]}}}
-        return {"params": params, "deps": [{"path": "src/a.py", "md5": code}, {"path": "b", "md5": "same"}]}
-
-    assert describe_changes(record(1, "x"), record(2, "y"), name="cnn") == [
-        "cnn: train.cnn.seed is 2, was 1",
-        "cnn: other content is read: src/a.py",
-    ]
-    assert describe_changes(record(1, "x"), record(1, "x"), name="cnn") == []
-
-
-def test_flatten_names_leaves_by_their_path() -> None:
-    assert flatten({"train": {"cnn": {"filters": [32, 64]}}, "models": ["cnn"]}) == {
-        "train.cnn.filters": [32, 64],
-        "models": ["cnn"],
-    }
 
 
 def test_class_with_too_few_images_for_its_floor_is_named_and_fails_nothing() -> None:

@@ -28,8 +28,9 @@ def images() -> Floats:
 
 @pytest.fixture(scope="module")
 def sections() -> Mapping[str, TrainingParams]:
-    """The sections under train, with the article's sizes."""
-    return parse_params(YAML(typ="safe").load((PROJECT / "tests/params.yaml").read_bytes()), source="params.yaml").train
+    """The sections under train and recipes, with the article's sizes."""
+    params = parse_params(YAML(typ="safe").load((PROJECT / "tests/params.yaml").read_bytes()), source="params.yaml")
+    return {**params.train, **params.recipes}
 
 
 def layers_of(model: keras.Model) -> list[tuple[str, tuple[int, ...], str | None]]:
@@ -72,7 +73,8 @@ def test_sections_that_share_a_network_build_the_same(sections: Mapping[str, Tra
 
 def test_every_section_of_the_project_builds_a_network_that_gives_probabilities(images: Floats) -> None:
     document = YAML(typ="safe").load((PROJECT / "params.yaml").read_bytes())
-    for name, section in parse_params(document, source="params.yaml").train.items():
+    params = parse_params(document, source="params.yaml")
+    for name, section in {**params.train, **params.recipes}.items():
         assert predict(build(section, shape=SHAPE, classes=CLASSES), images).shape == (7, 10), name
 
 

@@ -81,7 +81,7 @@ def _draw_calibration(evidence: Evidence, language: Language, calibration_errors
 
 def _tabulate_parameters(evidence: Evidence, language: Language) -> Table:
     """Return a row for each parameter of a training; a dash where a model has none of that name."""
-    trainings = [evidence.params.train[name] for name in evidence.models]
+    trainings = [evidence.params.training_of(name) for name in evidence.models]
     sections = [{key: getattr(training, key) for key in type(training).model_fields} for training in trainings]
     keys = dict.fromkeys(key for section in sections for key in section)
     return [
