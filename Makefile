@@ -26,7 +26,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate ui rollback gate test faults check own demo study confirm bench lock clean
+.PHONY: help repro verify emulate ui rollback gate test faults check own demo study bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -82,10 +82,6 @@ demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a
 	python -m pipeline.tools.demo
 
 study: $(VENV)/run ## train each model many times, here or on a Dask cluster; about two hours, resumes when stopped
-	dvc repro study/dvc.yaml
-
-confirm: $(VENV)/run ## after an edit that changes no result: train a sample of the study again, and keep the rest
-	python -m pipeline.study.confirm
 	dvc repro study/dvc.yaml
 
 bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow: up to an hour, then a table with targets

@@ -21,9 +21,9 @@ from pipeline.runtime.command import run
 from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.parameters import read_params
 from pipeline.study import results, worker
-from pipeline.study.cluster import Outcome, run_trials
+from pipeline.study.cluster import Finished, run_trials
 from pipeline.study.connection import open_cluster
-from pipeline.study.key import take_fingerprint
+from pipeline.study.key import plan_short, take_basis
 
 SIZES = (100, 1_000, 10_000)
 EPOCHS, TEST_IMAGES = 10, 10_000
@@ -57,18 +57,18 @@ def run_study(model: str, size: int) -> float:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         results.TRIALS = Path(folder)
-        fingerprint = take_fingerprint()
+        basis = take_basis(plan_short(read))
         trials = {}
         for seed in range(1, size + 1):
             update = {"seed": seed, "threads": read.study.threads}
             trial = Trial("replicate", model, read.train[model].model_copy(update=update))
-            trials[fingerprint.key(trial)] = trial
+            trials[basis.key(trial)] = trial
 
-        def keep(outcome: Outcome) -> None:
+        def keep(outcome: Finished) -> None:
             results.write_result(outcome.key, trials[outcome.key], outcome.result, outcome.seconds)
 
         with open_cluster(threads=read.study.threads, say=print) as client:
-            failures = run_trials(client, trials, fingerprint, on_outcome=keep, say=print)
+            failures = run_trials(client, trials, basis, on_finished=keep, say=print)
         if failures or len(list(Path(folder).glob("*.json"))) != size:
             raise StudyError(f"{len(failures)} of {size} trials failed ({failures[:1]}); expected none")
     return time.perf_counter() - started

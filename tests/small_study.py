@@ -55,7 +55,7 @@ def small_study(
         "trials": len(trials),
         "train": {model: describe_training(params, model) for model in params.train},
         "data": data or {},
-        "code": "0" * 64,
+        "code": dict.fromkeys(params.train, "0" * 64),
         "files": {},
     }
     return Study(description, trials, labels, predictions)

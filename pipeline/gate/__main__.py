@@ -33,7 +33,6 @@ from pipeline.runtime.files import write_bytes
 from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DATA, METRICS, PREDICTIONS, STUDY, STUDY_PREDICTIONS
-from pipeline.study.key import describe_code, take_code
 
 EXIT_CODES = {"passes": 0, "regression": 1, "cannot judge": 2}
 # What is compared: if none of it differs from a commit, then that commit is what is judged.
@@ -138,9 +137,9 @@ def read_sides(
     old = read_evaluation(there, known) if known else RecordedEvaluation(new.labels, {}, {}, {}, {})
     needed = list_needed(old, new, baseline.described)
     refuse_unaccepted(needed, accepted)
-    if seeds:  # code is compared only here: an old revision holds other files
+    if seeds:
         old = old if TEST_SET in needed else add_replicates(there, old, known)
-        new = add_replicates(here, new, known, code=describe_code(take_code()))
+        new = add_replicates(here, new, known)
     return old, new, needed
 
 

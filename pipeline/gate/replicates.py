@@ -18,16 +18,13 @@ FEWEST = 2  # a mean has no spread below
 SET_BY_STUDY = {"seed", "threads"}
 
 
-def add_replicates(
-    place: Place, state: RecordedEvaluation, models: Sequence[str], *, code: str | None = None
-) -> RecordedEvaluation:
+def add_replicates(place: Place, state: RecordedEvaluation, models: Sequence[str]) -> RecordedEvaluation:
     """Return an evaluation with the replicates of these models beside their single trainings.
 
-    code: the digest of the code that the study must be of; None to leave that open. Raises StudyError or ArtifactError
-    that says what is wrong with the study of this place.
+    Raises StudyError or ArtifactError that says what is wrong with the study of this place.
     """
     description = read_description(place)
-    if difference := find_difference(description, state, models, code=code):
+    if difference := find_difference(description, state, models):
         raise StudyError(f"{place.name}{STUDY}: {difference}. {advice(place)}")
     study = read_study(description, place.read, models=models, place=place.name)
     evaluations, classes = dict(state.evaluations), len(state.data["test"]["class_counts"])
@@ -59,10 +56,8 @@ def advice(place: Place) -> str:
     return "Run `make study`"
 
 
-def find_difference(
-    description: Mapping[str, Any], state: RecordedEvaluation, models: Sequence[str], *, code: str | None
-) -> str | None:
-    """Say in what a study differs from the evaluation beside it: data, parameters or code; None if in nothing."""
+def find_difference(description: Mapping[str, Any], state: RecordedEvaluation, models: Sequence[str]) -> str | None:
+    """Say in what a study differs from the evaluation beside it: data or parameters; None if in neither."""
     found, expected = description["data"], data_digests(state.data)
     if differing := [part for part, sha256 in expected.items() if found.get(part) != sha256]:
         return f"its {differing[0]} are others than in {DATA}; expected a study of the same data"
@@ -73,8 +68,6 @@ def find_difference(
         if differing := sorted(key for key in {*studied, *trained} if studied.get(key) != trained.get(key)):
             key = differing[0]
             return f"train.{model}.{key} is {studied.get(key)}; expected {trained.get(key)}, as {DVC_LOCK} records"
-    if code not in (None, description["code"]):
-        return "it was made with other code, or another requirements/compute.txt; expected a study of the present code"
     return None
 
 

@@ -5,55 +5,83 @@ Results are kept in study/trials, so a study that is stopped, killed or enlarged
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
-from fashion_mnist.errors import StudyError
+from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
-from fashion_mnist.study.plan import Trial, TrialRecord, plan, units_of
+from fashion_mnist.study.plan import Study, Trial, TrialRecord, plan, units_of
 from pipeline.bytes.descriptions import read_description
-from pipeline.bytes.formats import read_split, write_json
+from pipeline.bytes.formats import read_json, read_split, write_json
 from pipeline.runtime.command import parse_arguments, progress_bar, run, say
 from pipeline.runtime.files import write_bytes
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import STUDY, STUDY_TRIALS, replicates_of
-from pipeline.study.key import Fingerprint, describe_code, take_fingerprint
-from pipeline.study.progress import Progress
+from pipeline.runtime.paths import DATA, STUDY, STUDY_TRIALS, replicates_of
+from pipeline.study.cluster import Finished, run_trials
+from pipeline.study.connection import open_cluster
+from pipeline.study.key import Basis, plan_short, take_basis
+from pipeline.study.progress import Forecast
 from pipeline.study.results import StoredResult, find_result, write_result
-from pipeline.study.tables import HISTORY, describe_training, write_replicates, write_trials
+from pipeline.study.tables import HISTORY, describe_training, find_study, write_replicates, write_trials
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the trials that are missing, then write the tables."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
-    fingerprint = take_fingerprint()
-    trials = {fingerprint.key(trial): trial for trial in plan(params)}
-    results = {key: result for key in trials if (result := find_result(key))}
+    say("study: a short training of each model stands for the code")
+    basis = take_basis(plan_short(params))
+    trials = {basis.key(trial): trial for trial in plan(params)}
+    results = restore(params, basis, trials)
+    results |= {key: result for key in trials if (result := find_result(key))}
     say(f"study: {len(trials)} trials, {len(results)} of them done")
     if missing := {key: trial for key, trial in trials.items() if key not in results}:
-        results |= run_missing(missing, trials, results, fingerprint, threads=params.study.threads)
-    write_study(params, fingerprint, trials, results)
+        results |= run_missing(missing, trials, results, basis, threads=params.study.threads)
+    write_study(params, basis, trials, results)
+
+
+def restore(params: Params, basis: Basis, trials: Mapping[str, Trial]) -> dict[str, StoredResult]:
+    """Return what reports/study holds of these trials, by key, if code that gives the same figures made it."""
+    study = None
+    with suppress(ArtifactError, StudyError):  # then the tables are made again
+        study = find_study(params, read_json(DATA))
+    code = study.description["code"] if study else {}
+    records = {record[:5]: record for record in (study.trials if study else ())}
+    results = {}
+    for key, trial in trials.items():
+        record = records.get((trial.kind, trial.model, units_of(trial.params), trial.params.seed, trial.cut))
+        is_same = isinstance(code, Mapping) and code.get(trial.model) == basis.code[trial.model]
+        if study and record and is_same and len(record.history["epoch"]) == trial.params.epochs:
+            results[key] = recorded_result(study, trial, record)
+    return results
+
+
+def recorded_result(study: Study, trial: Trial, record: TrialRecord) -> StoredResult:
+    """Return what the tables of a study hold of one trial as its result."""
+    rows = zip(*(record.history[column].tolist() for column in HISTORY), strict=True)
+    history = [[None if math.isnan(value) else value for value in row] for row in rows]
+    predictions = None
+    if trial.is_scored_on_test:
+        seeds = sorted(other.seed for other in study.trials if other[:2] == (trial.kind, trial.model))
+        predictions = study.predictions[trial.kind, trial.model][seeds.index(trial.params.seed)].tolist()
+    return StoredResult(history, predictions, seconds=None)
 
 
 def run_missing(
     missing: Mapping[str, Trial],
     trials: Mapping[str, Trial],
     done: Mapping[str, StoredResult],
-    fingerprint: Fingerprint,
+    basis: Basis,
     *,
     threads: int,
 ) -> dict[str, StoredResult]:
     """Run trials and store each result as it arrives. Raises StudyError that names those that fail."""
-    # Imported here: a study that is complete does without.
-    from pipeline.study.cluster import Outcome, run_trials
-    from pipeline.study.connection import open_cluster
-
     results: dict[str, StoredResult] = {}
-    progress = Progress(trials, done)
+    forecast = Forecast(trials, done)
     with (
         progress_bar(total=len(trials), label="study", unit="trial") as bar,
         open_cluster(threads=threads, say=say) as client,
@@ -61,15 +89,15 @@ def run_missing(
         bar.bar_format = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
         bar.update(len(done))
 
-        def keep(outcome: Outcome) -> None:
-            trial = trials[outcome.key]
-            results[outcome.key] = write_result(outcome.key, trial, outcome.result, outcome.seconds)
-            progress.add(outcome.key, results[outcome.key])
-            say(f"{trial.name}: {describe(results[outcome.key])}")
-            bar.set_postfix_str(progress.describe(slots=sum(client.nthreads().values())), refresh=False)
+        def keep(finished: Finished) -> None:
+            trial = trials[finished.key]
+            results[finished.key] = write_result(finished.key, trial, finished.result, finished.seconds)
+            forecast.add(finished.key, results[finished.key])
+            say(f"{trial.name}: {describe(results[finished.key])}")
+            bar.set_postfix_str(forecast.describe(slots=sum(client.nthreads().values())), refresh=False)
             bar.update()
 
-        failures = run_trials(client, missing, fingerprint, on_outcome=keep, say=say)
+        failures = run_trials(client, missing, basis, on_finished=keep, say=say)
     if failures:
         first = failures[0]
         raise StudyError(
@@ -86,9 +114,7 @@ def describe(result: StoredResult) -> str:
     return f"{split} accuracy {share:.4f}, {result.seconds:.0f} s"
 
 
-def write_study(
-    params: Params, fingerprint: Fingerprint, trials: Mapping[str, Trial], results: Mapping[str, StoredResult]
-) -> None:
+def write_study(params: Params, basis: Basis, trials: Mapping[str, Trial], results: Mapping[str, StoredResult]) -> None:
     """Write the tables and, last, the description that names them by their sha256."""
     tables = {STUDY_TRIALS: write_trials([record(trial, results[key]) for key, trial in trials.items()])}
     labels = read_split("test").labels
@@ -98,10 +124,16 @@ def write_study(
         tables[replicates_of(kind, model)] = write_replicates(labels, predictions)
     for path, content in tables.items():
         write_bytes(content, path)
-    files = {path.as_posix(): hashlib.sha256(content).hexdigest() for path, content in sorted(tables.items())}
-    carried_over = sum(results[key].carried_over for key in trials)
-    description = describe_study(params, fingerprint, len(trials), carried_over=carried_over)
-    write_json(description | {"files": files}, STUDY)
+    # What the study was made of, so that its readers can tell whether it is about the present state.
+    description = {
+        "dataset": read_description().label,
+        "trials": len(trials),
+        "train": {model: describe_training(params, model) for model in basis.code},
+        "data": basis.data,
+        "code": basis.code,
+        "files": {path.as_posix(): hashlib.sha256(content).hexdigest() for path, content in sorted(tables.items())},
+    }
+    write_json(description, STUDY)
     say(f"{STUDY_TRIALS}: {len(trials)} trials")
 
 
@@ -110,19 +142,6 @@ def record(trial: Trial, result: StoredResult) -> TrialRecord:
     rows = np.array(result.history, float)  # None becomes NaN
     history = dict(zip(HISTORY, rows.T, strict=True))
     return TrialRecord(trial.kind, trial.model, units_of(trial.params), trial.params.seed, trial.cut, history)
-
-
-def describe_study(params: Params, fingerprint: Fingerprint, trials: int, *, carried_over: int) -> dict[str, Any]:
-    """Describe a study: what it was made of, so that its readers can tell whether it is about the present state."""
-    models = sorted({*params.study.replicates, *params.study.sweep})
-    return {
-        "dataset": read_description().label,
-        "trials": trials,
-        "carried_over": carried_over,
-        "train": {model: describe_training(params, model) for model in models},
-        "data": fingerprint.data,
-        "code": describe_code(fingerprint.code),
-    }
 
 
 if __name__ == "__main__":

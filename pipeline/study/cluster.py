@@ -5,8 +5,8 @@ Only the driver writes. A worker needs the same checkout and the normalized data
 
 import os
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import Any, NamedTuple
@@ -15,10 +15,10 @@ from distributed import Client, Future, KilledWorker, wait
 
 from fashion_mnist.errors import ClusterError
 from fashion_mnist.study.plan import Trial
-from pipeline.study.key import Fingerprint
+from pipeline.study.key import Basis
 from pipeline.study.slurm import describe_jobs
 
-TRIES = 3
+RETRIES = 2
 # Trials sent ahead for each thread, so that none waits for the driver.
 AHEAD = 2
 TICK_SECONDS = 2
@@ -46,7 +46,7 @@ class Failure(NamedTuple):
     reason: str
 
 
-class Outcome(NamedTuple):
+class Finished(NamedTuple):
     """A trial that succeeded: the key of its result, the result as JSON values, and what it took."""
 
     key: str
@@ -54,49 +54,58 @@ class Outcome(NamedTuple):
     seconds: float
 
 
+class Sent(NamedTuple):
+    """A trial that was sent: the key of its result, and the only workers that may run it."""
+
+    key: str
+    workers: Collection[str]
+
+
 def run_trials(
     client: Client,
     trials: Mapping[str, Trial],
-    fingerprint: Fingerprint,
+    basis: Basis,
     *,
-    on_outcome: Callable[[Outcome], None],
+    on_finished: Callable[[Finished], None],
     say: Callable[[str], None],
 ) -> list[Failure]:
     """Run trials, by the key of their result, in their order; returns those that failed as often as they were tried.
 
-    on_outcome: called for each as it succeeds. say: called with a line where a worker is refused or none is there.
-    A trial whose worker is lost runs again elsewhere. Raises ClusterError when every worker is refused, or the
-    scheduler is gone.
+    on_finished: called for each as it succeeds. say: called with a line if a worker is refused or none is there. Dask
+    retries a trial that fails, and runs one whose worker is lost elsewhere. Raises ClusterError when every worker is
+    refused, or the scheduler is gone.
     """
-    queue = Queue(trials)
-    workers = Workers(client, fingerprint, say)
+    waiting, numbers = deque(trials), count()
+    running: dict[Future[Any], Sent] = {}
+    failures: list[Failure] = []
+    workers = Workers(client, basis, say)
     try:
-        while queue.waiting or queue.running:
+        while waiting or running:
             workers.refresh()
-            queue.take_back(workers.present)
-            room = AHEAD * workers.threads() - len(queue.running)
-            for key in queue.next(room):
-                name = f"{trials[key].kind}_{trials[key].model}-{key}-{next(queue.numbers)}"
-                allowed = workers.allowed()
-                call = call_of("work", trials[key].document(), fingerprint._asdict())
-                future = client.submit(*call, key=name, workers=allowed, pure=False)
-                queue.running[future] = Sent(key, allowed)
-            for future in wait_for_some(queue.running):
-                key = queue.running.pop(future).key
-                answer = read_answer(future)
-                if "result" in answer:
-                    on_outcome(Outcome(key, answer["result"], answer["seconds"]))
-                elif "refused" in answer:
+            for future in [future for future, sent in running.items() if workers.are_gone(sent.workers)]:
+                future.cancel()  # nobody would ever run it
+                waiting.appendleft(running.pop(future).key)
+            while waiting and len(running) < AHEAD * workers.threads():
+                key, allowed = waiting.popleft(), workers.allowed()
+                name = f"{trials[key].kind}_{trials[key].model}-{key}-{next(numbers)}"
+                call = call_of("work", trials[key].document(), basis._asdict())
+                future = client.submit(*call, key=name, workers=allowed, retries=RETRIES, pure=False)
+                running[future] = Sent(key, allowed)
+            for future in wait_for_some(running):
+                key = running.pop(future).key
+                if reason := reason_of(future):
+                    failures.append(Failure(trials[key], reason))
+                elif "refused" in (answer := future.result()):
                     workers.refuse(answer["worker"], answer["refused"])
-                    queue.waiting.appendleft(key)
+                    waiting.appendleft(key)
                 else:
-                    queue.try_again(key, answer["failed"])
+                    on_finished(Finished(key, answer["result"], answer["seconds"]))
     except OSError as error:  # what Dask raises for a connection that breaks, timeouts among them
         raise ClusterError(
             f"the Dask scheduler is gone ({' '.join(str(error).split())[:120]}); finished trials are stored. "
             "Run again to continue"
         ) from error
-    return queue.failures
+    return failures
 
 
 def call_of(function: str, *arguments: object) -> tuple[Any, ...]:
@@ -104,86 +113,49 @@ def call_of(function: str, *arguments: object) -> tuple[Any, ...]:
     return eval, "exec(source) or answer", {"source": IN_CHECKOUT, "function": function, "arguments": arguments}
 
 
-class Sent(NamedTuple):
-    """A trial that was sent: the key of its result, and the only workers that may run it."""
-
-    key: str
-    allowed: list[str]
-
-
-class Queue:
-    """The trials that wait, those that were sent, and those that failed too often."""
-
-    def __init__(self, trials: Mapping[str, Trial]) -> None:
-        self.waiting = deque(trials)
-        self.running: dict[Future[Any], Sent] = {}
-        self.failures: list[Failure] = []
-        self.numbers = count()
-        self._trials = trials
-        self._tries = Counter[str]()
-
-    def next(self, most: int) -> Iterator[str]:
-        """Take up to `most` of the waiting trials."""
-        for _ in range(min(most, len(self.waiting))):
-            yield self.waiting.popleft()
-
-    def take_back(self, present: Iterable[str]) -> None:
-        """Let those trials wait again whose allowed workers are all gone: nobody would ever run them."""
-        for future, (key, allowed) in list(self.running.items()):
-            if not set(allowed) & set(present):
-                future.cancel()
-                del self.running[future]
-                self.waiting.appendleft(key)
-
-    def try_again(self, key: str, reason: str) -> None:
-        """Let a trial wait again, at the end; give it up if it was tried often enough."""
-        self._tries[key] += 1
-        if self._tries[key] < TRIES:
-            self.waiting.append(key)
-        else:
-            self.failures.append(Failure(self._trials[key], reason))
-
-
 class Workers:
     """The workers of a cluster, each checked when it appears: one with other code, packages or data is refused."""
 
-    def __init__(self, client: Client, fingerprint: Fingerprint, say: Callable[[str], None]) -> None:
-        self.present: dict[str, int] = {}
-        self._client, self._expected, self._say = client, fingerprint._asdict(), say
-        self._checked: set[str] = set()
+    def __init__(self, client: Client, basis: Basis, say: Callable[[str], None]) -> None:
+        self._client, self._expected, self._say = client, basis._asdict(), say
+        self._present: dict[str, int] = {}
+        self._checks: dict[str, Future[Any]] = {}
+        self._accepted: set[str] = set()
         self._refused: dict[str, str] = {}
         self._silent_until, self._pause = 0.0, FIRST_PAUSE
 
     def refresh(self) -> None:
         """Look who is there and check the new ones. Raises ClusterError if all are refused."""
-        self.present = self._client.nthreads()
+        self._present = self._client.nthreads()
         # A worker that comes back under its former address may be another.
-        self._checked &= set(self.present)
-        self._refused = {address: reason for address, reason in self._refused.items() if address in self.present}
-        if new := [address for address in self.present if address not in self._checked]:
-            self._check(new)
-        if self.present and self._refused.keys() == self.present.keys():
+        self._accepted &= self._present.keys()
+        self._refused = {address: reason for address, reason in self._refused.items() if address in self._present}
+        self._checks = {address: check for address, check in self._checks.items() if address in self._present}
+        for address in self._present.keys() - self._accepted - self._refused.keys() - self._checks.keys():
+            call = call_of("find_difference", self._expected)
+            self._checks[address] = self._client.submit(*call, workers=[address], pure=False)
+        if self._checks and not self._accepted:  # nobody works meanwhile
+            wait_for_some(self._checks.values())
+        for address in [address for address, check in self._checks.items() if check.done()]:
+            self._take_answer(address, self._checks.pop(address))
+        if self._present and self._refused.keys() == self._present.keys():
             address, reason = next(iter(self._refused.items()))
             raise ClusterError(f"no worker may run a trial; {address}: {reason}")
         self._say_whether_anyone_is_there()
 
-    def _check(self, new: list[str]) -> None:
-        call = call_of("find_difference", self._expected)
-        found = self._client.run(*call, workers=new, on_error="return")
-        for address, difference in found.items():
-            if isinstance(difference, OSError):
-                continue  # it left before it answered
-            self._checked.add(address)
-            if isinstance(difference, Exception):
-                folder = self._client.run(os.getcwd, workers=[address], on_error="return").get(address)
-                difference = (
-                    f"{folder}: {difference}; expected a checkout of this project, and `dask worker` of its environment"
-                )
-            if difference:
-                self.refuse(address, difference)
+    def _take_answer(self, address: str, check: Future[Any]) -> None:
+        """Accept or refuse a worker by what it answered; one that left before is checked when it comes back."""
+        if check.status == "error" and not isinstance(check.exception(), KilledWorker):
+            folder = self._client.run(os.getcwd, workers=[address], on_error="return").get(address)
+            said = f"{folder}: {check.exception()}"
+            self.refuse(address, f"{said}; expected a checkout of this project, and `dask worker` of its environment")
+        elif check.status == "finished" and (difference := check.result()):
+            self.refuse(address, difference)
+        elif check.status == "finished":
+            self._accepted.add(address)
 
     def _say_whether_anyone_is_there(self) -> None:
-        if self.present:
+        if self._present:
             self._silent_until, self._pause = 0.0, FIRST_PAUSE
         elif time.monotonic() >= self._silent_until:
             self._say(f"no worker is there; waiting for one{describe_jobs()}")
@@ -192,37 +164,40 @@ class Workers:
 
     def refuse(self, address: str, reason: str) -> None:
         """Send no more trials to a worker."""
+        self._accepted.discard(address)
         if address not in self._refused:
             self._refused[address] = reason
             self._say(f"worker {address} is refused: {reason}")
 
     def threads(self) -> int:
         """Count the trials that can run at a time."""
-        return sum(self.present[address] for address in self.allowed())
+        return sum(self._present[address] for address in self._accepted)
 
     def allowed(self) -> list[str]:
         """List the workers that may run a trial."""
-        return [address for address in self.present if address in self._checked and address not in self._refused]
+        return sorted(self._accepted)
+
+    def are_gone(self, addresses: Collection[str]) -> bool:
+        """Tell whether none of these workers is there any more."""
+        return not self._present.keys() & set(addresses)
 
 
-def wait_for_some(running: Iterable["Future[Any]"]) -> list["Future[Any]"]:
-    """Wait until a trial ends, or a moment; returns those that have ended."""
-    futures = list(running)
+def wait_for_some(futures: Collection["Future[Any]"]) -> list["Future[Any]"]:
+    """Wait until a future ends, or a moment; returns those that have ended."""
     if not futures:
         time.sleep(TICK_SECONDS)
     else:
         with suppress(TimeoutError):
-            wait(futures, timeout=TICK_SECONDS, return_when="FIRST_COMPLETED")
+            wait(list(futures), timeout=TICK_SECONDS, return_when="FIRST_COMPLETED")
     return [future for future in futures if future.done()]
 
 
-def read_answer(future: "Future[Any]") -> dict[str, Any]:
-    """Return what a worker answered; `failed` and the reason if there is no answer."""
+def reason_of(future: "Future[Any]") -> str:
+    """Say why a trial failed for good; empty if it did not."""
     if future.status == "finished":
-        answer: dict[str, Any] = future.result()
-        return answer
-    if future.status == "error":
-        error = future.exception()
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        return {"failed": "its workers were lost" if isinstance(error, KilledWorker) else reason}
-    return {"failed": "the scheduler lost it"}
+        return ""
+    if future.status != "error":
+        return "the scheduler lost it"
+    error = future.exception()
+    said = " ".join(str(error).split())[:200] or type(error).__name__
+    return "its workers were lost" if isinstance(error, KilledWorker) else said

@@ -15,7 +15,7 @@ from distributed import Client, LocalCluster, Security, rpc
 from distributed.versions import VersionMismatchWarning
 
 from fashion_mnist.errors import ClusterError, innermost
-from pipeline.study.worker import end_processes
+from pipeline.study.process import end_processes
 
 LONGEST_REASON = 160
 

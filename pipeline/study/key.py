@@ -1,55 +1,48 @@
-"""What decides a trial's bytes besides its parameters: code, packages and data, each as a sha256.
+"""What decides a trial's result besides its parameters: what the code computes, and the data.
 
-Taken at the start of a study, since DVC hashes a stage's dependencies only when it ends, and again on each worker.
+A short training of each model stands for the code, packages included: code that gives its figures is taken to give
+those of the study. So an edit that changes no figure makes no trial old. What this cannot see: docs/decisions/0014.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fashion_mnist.data.dataset import array_digest, restore_pixels, scale_pixels
-from fashion_mnist.errors import ArtifactError
-from fashion_mnist.study.plan import Trial
+from fashion_mnist.errors import ArtifactError, StudyError
+from fashion_mnist.params import Params
+from fashion_mnist.study.plan import Trial, shorten
 from pipeline.bytes.formats import read_json, read_split
-from pipeline.runtime.files import file_digest
 from pipeline.runtime.packages import check_packages
-from pipeline.runtime.paths import COMPUTE_LOCK, DATA, NORMALIZED
+from pipeline.runtime.paths import DATA, NORMALIZED
+from pipeline.study.process import end_processes, run_process
 
-# The modules that run in a trial's process, but for the network's own file and for those that only find parameters.
-CODE = (
-    "pipeline/__init__.py",
-    "pipeline/bytes/descriptions.py",
-    "pipeline/bytes/formats.py",
-    "pipeline/bytes/numerics.py",
-    "pipeline/study/process.py",
-    "src/fashion_mnist/data/dataset.py",
-    "src/fashion_mnist/data/description.py",
-    "src/fashion_mnist/data/split.py",
-    "src/fashion_mnist/training/determinism.py",
-    "src/fashion_mnist/training/inference.py",
-    "src/fashion_mnist/training/loop.py",
-    "src/fashion_mnist/training/objective.py",
-    "src/fashion_mnist/study/trial.py",
-)
-NETWORKS = Path("src/fashion_mnist/networks")
 SPLITS = ("train", "validation", "test")
+CODE = ("pipeline", "src")
+ONE_AT_A_TIME = Lock()
 
 
-class Fingerprint(NamedTuple):
-    """sha256 by file of the code and the lock of packages, and by part of the data."""
+class Basis(NamedTuple):
+    """What the trials of a study rest on.
 
+    short: by model, the short training that stands for its code, as JSON values. code: by model, the sha256 of what
+    that gives. data: sha256 by split and part.
+    """
+
+    short: Mapping[str, Any]
     code: Mapping[str, str]
     data: Mapping[str, str]
 
     def key(self, trial: Trial) -> str:
         """Return the name under which a trial's result is stored: 32 hexadecimal digits."""
-        network = (NETWORKS / f"{trial.params.network}.py").as_posix()
-        code = {path: sha256 for path, sha256 in self.code.items() if Path(path).parent != NETWORKS or path == network}
         # A test split that stays closed decides nothing.
         data = {
             part: sha256 for part, sha256 in self.data.items() if trial.is_scored_on_test or not part.startswith("test")
@@ -59,23 +52,29 @@ class Fingerprint(NamedTuple):
             "params": trial.params.model_dump(mode="json"),
             "cut": trial.cut,
             "all_images": trial.kind == "article",
-            "code": code,
+            "code": self.code[trial.model],
             "data": data,
         }
-        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
+        return digest(decides)[:32]
 
 
-def take_fingerprint() -> Fingerprint:
-    """Hash code, lock and data in the current folder.
+def plan_short(params: Params) -> dict[str, Any]:
+    """Return the short training of each model of the study, as JSON values."""
+    models = sorted({*params.study.replicates, *params.study.sweep})
+    return {model: shorten(model, params.training_of(model), threads=params.study.threads) for model in models}
+
+
+def take_basis(short: Mapping[str, Any]) -> Basis:
+    """Run the short trainings here and hash the data in the current folder.
 
     Raises ArtifactError unless the installed packages are those of the lock, and the arrays those that
-    reports/data.json describes.
+    reports/data.json describes; StudyError if a short training fails.
     """
     check_packages()
     described = read_json(DATA)
     data = {}
     for split in SPLITS:
-        found = _split_digests(split, _state_of(split))
+        found = _split_digests(split, _state_of(NORMALIZED / split, "*.npy"))
         for part, sha256 in found.items():
             if sha256 != described[split][f"{part}_sha256"]:
                 raise ArtifactError(
@@ -83,24 +82,40 @@ def take_fingerprint() -> Fingerprint:
                     "`dvc repro -f normalize`"
                 )
             data[f"{split} {part}"] = sha256
-    return Fingerprint(take_code(), data)
+    # A worker asks from each of its threads; the first one trains.
+    with ONE_AT_A_TIME:
+        trainings = tuple(sorted((model, json.dumps(trial)) for model, trial in short.items()))
+        return Basis(short, _code_digests(trainings, tuple(_state_of(Path(folder), "*.py") for folder in CODE)), data)
 
 
-def take_code() -> dict[str, str]:
-    """Hash code and lock in the current folder, by file. Raises ArtifactError where a file is missing."""
-    networks = (path.as_posix() for path in sorted(NETWORKS.glob("[!.]*.py")) if path.name != "__init__.py")
-    return {path: file_digest(Path(path)) for path in (*CODE, *networks, COMPUTE_LOCK.as_posix())}
+@lru_cache(maxsize=1)
+def _code_digests(trainings: tuple[tuple[str, str], ...], _state: tuple[Any, ...]) -> dict[str, str]:
+    """Hash what short trainings give; only once while no file of code changes."""
+
+    def train(item: tuple[str, str]) -> tuple[str, str]:
+        model, trial = item
+        try:
+            return model, digest(run_process(json.loads(trial), short=True))
+        except RuntimeError as error:
+            raise StudyError(f"a short training of {model} fails ({error}); expected one that succeeds") from error
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        try:
+            return dict(pool.map(train, trainings))
+        except BaseException:
+            end_processes()
+            raise
 
 
-def describe_code(code: Mapping[str, str]) -> str:
-    """Return one sha256 for all of `take_code`, as a study's description holds it."""
-    return hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()
+def digest(value: Any) -> str:
+    """Return the sha256 of JSON values, whatever the order of keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _state_of(split: str) -> tuple[Any, ...]:
-    """Return what changes when a split's files are written anew."""
-    paths = sorted((NORMALIZED / split).glob("*.npy"))
-    return tuple((path.as_posix(), path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+def _state_of(folder: Path, pattern: str) -> tuple[Any, ...]:
+    """Return what changes when a file in a folder is written anew."""
+    files = ((path, path.stat()) for path in sorted(folder.rglob(pattern)))
+    return tuple((path.as_posix(), stat.st_mtime_ns, stat.st_size) for path, stat in files)
 
 
 @lru_cache(maxsize=len(SPLITS))

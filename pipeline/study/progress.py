@@ -8,7 +8,7 @@ from fashion_mnist.study.plan import Trial, units_of
 from pipeline.study.results import StoredResult
 
 
-class Progress:
+class Forecast:
     """Learns from finished trials how long the others take: from those of the same network and size, if there are."""
 
     def __init__(self, trials: Mapping[str, Trial], done: Mapping[str, StoredResult]) -> None:
@@ -24,10 +24,11 @@ class Progress:
         """Note a finished trial."""
         self._missing.discard(key)
         trial, val_accuracy = self._trials[key], result.history[-1][-1]
-        for group in () if result.carried_over else _groups(trial):
-            seen = self._seen[group]
-            seen[0] += result.seconds
-            seen[1] += trial.params.epochs
+        if result.seconds is not None:
+            for group in _groups(trial):
+                seen = self._seen[group]
+                seen[0] += result.seconds
+                seen[1] += trial.params.epochs
         if val_accuracy is not None and val_accuracy > self._best[0]:
             size = f" {units_of(trial.params)}" if trial.kind == "sweep" else ""
             self._best = (val_accuracy, f"{trial.model}{size}")

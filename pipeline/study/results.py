@@ -21,14 +21,13 @@ class StoredResult(NamedTuple):
     """What a trial gave.
 
     history: a row for each epoch: epoch, loss, accuracy, val_loss, val_accuracy; the last two are None without
-    validation. predictions: of each test image, or None. seconds: how long the trial took. carried_over: trained by
-    former code and kept by `pipeline.study.confirm`; the seconds are unknown then, 0.
+    validation. predictions: of each test image, or None. seconds: how long the trial took; None if only reports/study
+    holds it.
     """
 
     history: list[list[float | None]]
     predictions: list[int] | None
-    seconds: float
-    carried_over: bool = False
+    seconds: float | None
 
 
 def path_of(key: str) -> Path:
@@ -36,11 +35,9 @@ def path_of(key: str) -> Path:
     return TRIALS / f"{key}.json"
 
 
-def write_result(
-    key: str, trial: Trial, result: Mapping[str, Any], seconds: float, *, carried_over: bool = False
-) -> StoredResult:
+def write_result(key: str, trial: Trial, result: Mapping[str, Any], seconds: float) -> StoredResult:
     """Store a trial's result and return it."""
-    stored = StoredResult(result["history"], result["predictions"], seconds, carried_over)
+    stored = StoredResult(result["history"], result["predictions"], seconds)
     content = {"trial": trial.document(), "result": stored._asdict()}
     write_bytes((json.dumps({"sha256": _digest(content), **content}) + "\n").encode(), path_of(key))
     return stored

@@ -199,32 +199,68 @@ def test_damaged_result_runs_again(studied: Path, tmp_path: Path) -> None:
     assert results_in(folder) == results_in(studied)
 
 
+LOOP = "src/fashion_mnist/training/loop.py"
+
+
+def edit_loop(folder: Path, *, moves_bits: bool) -> None:
+    """Change the training loop: a constant of Adam, or only a comment."""
+    path = folder / LOOP
+    text = path.read_text()
+    path.write_text(text.replace("epsilon = 0.9,", "epsilon = 0.8,") if moves_bits else f"{text}# edited\n")
+    assert path.read_text() != text
+
+
 def test_code_that_changes_while_a_study_runs_is_noticed(fresh: Path) -> None:
     with started(fresh, "pipeline.study") as study:
         wait_until(lambda: len(stored(fresh)) >= 1)
         kept = stored(fresh)
-        with (fresh / "src/fashion_mnist/training/loop.py").open("a") as loop:
-            loop.write("# edited\n")
+        edit_loop(fresh, moves_bits=True)
         said = study.communicate(timeout=240)[1]
     assert study.returncode == 1
     assert said.splitlines()[-1].startswith("error: ")
-    assert "src/fashion_mnist/training/loop.py" in said
-    assert len(stored(fresh)) <= len(kept) + 1  # what was nearly done when the file changed
+    assert "a short training of dense gives other figures" in said
+    assert len(stored(fresh)) <= len(kept) + 2  # what was nearly done when the file changed
 
 
-def test_edit_that_changes_no_result_keeps_the_study(studied: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_clone", [True, False])
+def test_comment_makes_no_study_old(studied: Path, tmp_path: Path, is_clone: bool) -> None:
     folder = copy_workspace(studied, tmp_path / "clone")
-    shutil.rmtree(folder / "study/trials")  # as in a clone
-    with (folder / "src/fashion_mnist/training/loop.py").open("a") as loop:
-        loop.write("# edited\n")
-    confirmed = run_module("study.confirm", folder=folder)
-    assert confirmed.returncode == 0, confirmed.stderr
+    if is_clone:
+        shutil.rmtree(folder / "study/trials")
+    edit_loop(folder, moves_bits=False)
     again = run_module("study", folder=folder)
+    assert again.returncode == 0, again.stderr
     assert f"{TRIALS} of them done" in again.stdout
-    tables = {path: sha for path, sha in results_in(folder).items() if path.endswith(".csv")}
-    assert tables == {path: sha for path, sha in results_in(studied).items() if path.endswith(".csv")}
-    described = json.loads((folder / "reports/study.json").read_text())
-    assert described["carried_over"] == TRIALS - 3  # one of each kind but the sweep was trained to its end
+    assert results_in(folder) == results_in(studied)
+
+
+def test_edit_that_moves_bits_makes_the_whole_study_old(studied: Path, tmp_path: Path) -> None:
+    folder = copy_workspace(studied, tmp_path / "clone")
+    edit_loop(folder, moves_bits=True)
+    with started(folder, "pipeline.study") as study:
+        wait_until(lambda: study.poll() is not None or len(stored(folder)) > TRIALS)
+        study.kill()
+    assert len(stored(folder)) > TRIALS
+
+
+def test_tables_of_other_parameters_or_damaged_ones_are_made_again(studied: Path, tmp_path: Path) -> None:
+    folder = copy_workspace(studied, tmp_path / "clone")
+    shutil.rmtree(folder / "study/trials")
+    table = folder / "reports/study/trials.csv"
+    table.write_bytes(table.read_bytes()[:-1])
+    done = run_module("study", folder=folder)
+    assert "0 of them done" in done.stdout
+    assert results_in(folder) == results_in(studied)
+
+
+def test_short_training_that_fails_ends_in_one_line(fresh: Path) -> None:
+    network = fresh / "src/fashion_mnist/networks/dense.py"
+    start = "    return keras.Sequential("
+    network.write_text(network.read_text().replace(start, f"    raise ValueError('too wide')\n{start}"))
+    done = run_module("study", folder=fresh)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: a short training of dense fails (ValueError: too wide)")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_damaged_data_are_named(fresh: Path) -> None:

@@ -14,14 +14,14 @@ from fashion_mnist.errors import ClusterError
 from fashion_mnist.networks.dense import Params
 from fashion_mnist.study.plan import Trial
 from pipeline.study import worker
-from pipeline.study.cluster import Failure, Outcome, run_trials
+from pipeline.study.cluster import Failure, Finished, run_trials
 from pipeline.study.connection import open_cluster
-from pipeline.study.key import Fingerprint
-from pipeline.study.progress import Progress
+from pipeline.study.key import Basis
+from pipeline.study.progress import Forecast
 from pipeline.study.results import StoredResult
 from tests.unit.small_networks import SMALL
 
-FINGERPRINT = Fingerprint({"code.py": "1"}, {"train images": "2"})
+BASIS = Basis({}, {"dense": "1"}, {"train images": "2"})
 Answer = dict[str, Any]
 
 
@@ -46,20 +46,20 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
         yield opened
 
 
-def run(client: Client, task: Callable[..., Answer], count: int) -> tuple[list[Outcome], list[Failure], list[str]]:
+def run(client: Client, task: Callable[..., Answer], count: int) -> tuple[list[Finished], list[Failure], list[str]]:
     """Run trials with workers that do a task; returns the outcomes, the failures and what was said."""
-    outcomes: list[Outcome] = []
+    outcomes: list[Finished] = []
     said: list[str] = []
     worker.work = task  # until the cluster is closed, since it may still hold trials
-    failures = run_trials(client, trials(count), FINGERPRINT, on_outcome=outcomes.append, say=said.append)
+    failures = run_trials(client, trials(count), BASIS, on_finished=outcomes.append, say=said.append)
     return outcomes, failures, said
 
 
 def succeed(trial: Answer, expected: Answer) -> Answer:
-    return {"result": [trial["params"]["seed"], expected["code"]["code.py"]], "seconds": 1.0}
+    return {"result": [trial["params"]["seed"], expected["code"]["dense"]], "seconds": 1.0}
 
 
-def test_every_trial_is_sent_once_with_the_fingerprint(client: Client) -> None:
+def test_every_trial_is_sent_once_with_what_the_study_rests_on(client: Client) -> None:
     outcomes, failures, said = run(client, succeed, 9)
     assert sorted(outcome.result for outcome in outcomes) == [[seed, "1"] for seed in range(1, 10)]
     assert (failures, said) == ([], [])
@@ -91,7 +91,9 @@ def test_trial_that_fails_now_and_then_is_tried_again(client: Client, tmp_path: 
         tried = tmp_path / str(trial["params"]["seed"])
         tried.mkdir(exist_ok=True)
         (tried / str(len(list(tried.iterdir())))).touch()
-        return {"failed": "no luck"} if len(list(tried.iterdir())) < 3 else succeed(trial, expected)
+        if len(list(tried.iterdir())) < 3:
+            raise RuntimeError("no luck")
+        return succeed(trial, expected)
 
     outcomes, failures, _ = run(client, fail_twice, 3)
     assert len(outcomes) == 3
@@ -111,35 +113,49 @@ def test_trial_that_always_fails_is_named_with_its_reason_and_the_others_are_kep
 
 def test_worker_whose_code_changes_gets_no_more_trials(client: Client) -> None:
     def refuse(_trial: Answer, _expected: Answer) -> Answer:
-        return {"refused": "code.py differs", "worker": get_worker().address}
+        return {"refused": "figures differ", "worker": get_worker().address}
 
-    with pytest.raises(ClusterError, match=r"code\.py differs"):
+    with pytest.raises(ClusterError, match="figures differ"):
         run(client, refuse, 2)
 
 
 def test_worker_with_other_code_is_refused_before_it_gets_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "find_difference", lambda _: "loop.py differs")
-    with open_cluster(threads=1, say=print) as opened, pytest.raises(ClusterError, match=r"loop\.py differs"):
+    monkeypatch.setattr(worker, "find_difference", lambda _: "figures differ")
+    with open_cluster(threads=1, say=print) as opened, pytest.raises(ClusterError, match="figures differ"):
         run(opened, succeed, 2)
 
 
 @pytest.mark.parametrize(
     ("part", "found", "named"),
     [
-        ("code", {"code.py": "1"}, None),
-        ("code", {"code.py": "other"}, "code.py"),
-        ("code", {}, "code.py"),
-        ("code", {"code.py": "1", "network.py": "3"}, "network.py"),
+        ("code", {"dense": "1"}, None),
+        ("code", {"dense": "other"}, "dense"),
+        ("code", {}, "dense"),
         ("data", {"train images": "other"}, "train images"),
     ],
 )
 def test_what_differs_on_a_worker_is_named(
     monkeypatch: pytest.MonkeyPatch, part: str, found: dict[str, str], named: str | None
 ) -> None:
-    monkeypatch.setattr(worker, "take_fingerprint", lambda: FINGERPRINT._replace(**{part: found}))
-    difference = worker.find_difference(FINGERPRINT._asdict())
+    monkeypatch.setattr(worker, "take_basis", lambda _: BASIS._replace(**{part: found}))
+    difference = worker.find_difference(BASIS._asdict())
     assert (difference is None) == (named is None)
     assert named is None or named in str(difference)
+
+
+def test_key_of_a_result_leaves_out_the_kind_and_what_decides_nothing() -> None:
+    params = trials(1)["1"].params
+    basis = Basis({}, {"dense": "1", "cnn": "1"}, {"train images": "2", "test images": "3"})
+    replicate, sweep = Trial("replicate", "dense", params), Trial("sweep", "dense", params)
+    assert basis.key(replicate) == basis.key(replicate._replace(kind="other_cut"))
+    assert basis.key(replicate) != basis.key(replicate._replace(kind="other_cut", cut=1))
+    assert basis.key(replicate) != basis.key(replicate._replace(kind="article"))
+    other = basis._replace(code={"dense": "1", "cnn": "2"})
+    assert basis.key(replicate) == other.key(replicate)
+    assert basis.key(replicate) != other.key(replicate._replace(model="cnn"))
+    retested = basis._replace(data={"train images": "2", "test images": "4"})
+    assert basis.key(sweep) == retested.key(sweep)
+    assert basis.key(replicate) != retested.key(replicate)
 
 
 def result(seconds: float, val_accuracy: float) -> StoredResult:
@@ -148,7 +164,7 @@ def result(seconds: float, val_accuracy: float) -> StoredResult:
 
 def test_time_left_follows_from_trials_of_the_same_network() -> None:
     planned = trials(4, epochs=5)
-    progress = Progress(planned, {"1": result(10, 0.8)})
+    progress = Forecast(planned, {"1": result(10, 0.8)})
     assert progress.seconds_left() == pytest.approx(30)
     progress.add("2", result(20, 0.9))
     assert progress.seconds_left() == pytest.approx(30)
@@ -156,10 +172,10 @@ def test_time_left_follows_from_trials_of_the_same_network() -> None:
 
 
 def test_progress_names_the_best_model_on_validation() -> None:
-    progress = Progress(trials(3), {"1": result(1, 0.8), "2": result(1, 0.91)})
+    progress = Forecast(trials(3), {"1": result(1, 0.8), "2": result(1, 0.91)})
     progress.add("3", result(1, 0.7))
     assert "dense 91.00 %" in progress.describe(slots=1)
 
 
 def test_progress_knows_nothing_before_the_first_trial() -> None:
-    assert "best" not in Progress(trials(2), {}).describe(slots=1)
+    assert "best" not in Forecast(trials(2), {}).describe(slots=1)
