@@ -1,4 +1,4 @@
-"""Inputs that are wrong, by hand, and the line that each is answered with: python -m tests.refusals writes the page."""
+"""Inputs that are wrong, made by hand, and how each is read; tests/stages/test_refusals.py judges the answers."""
 
 import pipeline  # noqa: F401 - first, since it puts the library beside it on the path
 
@@ -6,14 +6,11 @@ import pipeline  # noqa: F401 - first, since it puts the library beside it on th
 import gzip
 import io
 import json
-import os
 import pickle
 import struct
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -35,18 +32,11 @@ from pipeline.study.tables import parse_replicates, parse_trials
 from pipeline.tools.demo import PROJECT
 from pipeline.tools.predict import check_input, read_images
 
-PAGE = PROJECT / "docs/refusals.md"
 PARAMS = (PROJECT / "tests/params.yaml").read_text()
 CSV = "label,prediction,confidence\n1,1,0.900000\n2,3,0.500000\n"
 LOCK = "schema: '2.0'\nstages:\n  download:\n    cmd: x\n    outs:\n    - path: data/raw\n      md5: abc.dir\n"
 TRIALS = "kind,model,units,seed,cut,epoch,loss,accuracy,val_loss,val_accuracy\n"
 HEADER = bytes([0, 0, 8, 3])
-INTRODUCTION = """# What is said to wrong input
-
-Each row is an input that a test makes, and the line that it is answered with; exit code 1, or status 400 where a
-client of the served model sent it. `python -m tests.refusals` writes this page. Beside these, tests damage files by
-machine (`tests/stages/test_fuzz.py`), and [stages are killed and disks fail](reliability.md).
-"""
 
 
 class Group(NamedTuple):
@@ -172,11 +162,11 @@ PARAMETERS = Group(
     {
         "an empty file": b"",
         "a list": b"- dense\n- cnn\n",
-        "a bracket left open": b"models: [dense\n",
-        "a tab": PARAMS.replace("  dense: dense", "\tdense: dense").encode(),
-        "a key twice": PARAMS.replace("  seed: 20", "  seed: 20\n  seed: 21").encode(),
+        "a bracket left open": b"train: [dense\n",
+        "a tab": changed("  dense:\n", "\tdense:\n"),
+        "a key twice": changed("  seed: 20", "  seed: 20\n  seed: 21"),
         "the 40th of a month": changed("seed: 20", "seed: 2026-01-40"),
-        "thousands of open brackets": b"models: " + b"[" * 3000,
+        "thousands of open brackets": b"train: " + b"[" * 3000,
         "bytes of a picture": png(),
         "a section missing": changed("gate:\n", "gates:\n"),
         "a misspelled key": changed("batch_size: 32", "batchsize: 32"),
@@ -190,7 +180,8 @@ PARAMETERS = Group(
         "an unknown data set": changed("dataset: fashion_mnist", "dataset: mnist"),
         "an unknown schedule": changed("schedule: constant", "schedule: cosine"),
         "bfloat16 on AVX2": changed("precision: float32", "precision: mixed_bfloat16"),
-        "a model without a section": changed("  cnn: cnn", "  cnn: cnn\n  mlp: dense"),
+        "a model without a network": changed("    network: dense\n", ""),
+        "a recipe with the name of a model": changed("  cnn_one_cycle:", "  cnn:"),
         "a margin of 100 points": changed("margin: 0.012", "margin: 1.2"),
         "validation of 7 images": changed("validation_images: 5000", "validation_images: 7"),
     },
@@ -350,25 +341,3 @@ def answer(group: Group, wrong: str) -> str:
     except MlflowException as error:
         return error.message
     raise AssertionError(f"{group.kind}, {wrong}: read as if all were well")
-
-
-def make_page() -> str:
-    """Return the page: a table for each group."""
-    parts = [INTRODUCTION]
-    for group in GROUPS:
-        rows = []
-        for wrong in group.inputs:
-            with tempfile.TemporaryDirectory() as folder, chdir(folder):
-                line = answer(group, wrong).replace("|", "\\|")
-            rows.append(f"| {wrong} | `` {line} `` |")
-        parts.append(
-            "\n".join(
-                [f"## {group.kind[0].upper()}{group.kind[1:]}", "", "| what | line |", "| --- | --- |", *rows, ""]
-            )
-        )
-    return "\n".join(parts)
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    PAGE.write_text(make_page())
