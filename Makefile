@@ -88,8 +88,8 @@ confirm: $(VENV)/run ## after an edit that changes no result: train a sample of 
 	python -m pipeline.study.confirm
 	dvc repro study/dvc.yaml
 
-bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow: up to an hour, then a table with targets
-	python -m benchmarks
+bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow, up to an hour; JSON=FILE keeps it all
+	python -m benchmarks $(if $(JSON),--json $(JSON))
 
 data/raw:
 	$(MAKE) repro
