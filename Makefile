@@ -84,8 +84,8 @@ demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a
 study: $(VENV)/run ## train each model many times, here or on a Dask cluster; about two hours, resumes when stopped
 	dvc repro study/dvc.yaml
 
-bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow: up to an hour, then a table with targets
-	python -m benchmarks
+bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow, up to an hour; JSON=FILE keeps it all
+	python -m benchmarks $(if $(JSON),--json $(JSON))
 
 data/raw:
 	$(MAKE) repro

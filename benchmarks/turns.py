@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,9 +86,18 @@ def table_of(rows: Sequence[Row]) -> str:
 
 
 def finish(rows: Sequence[Row], file: Path | None, **measurements: Any) -> int:
-    """Print the table, write the file if one is asked for, and return the exit code: 1 where a target is missed."""
+    """Print the table, write the file if one is asked for, and return the exit code: 1 if a target is missed."""
     print(f"\n{table_of(rows)}")
     if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"rows": rows, **measurements}, indent=1))
+        write_measurements(file, rows, measurements)
     return 0 if all(row.met for row in rows) else 1
+
+
+def write_measurements(file: Path, rows: Sequence[Row], measurements: Mapping[str, Any]) -> None:
+    """Write the processor, the rows of the table and what they were computed from, as JSON."""
+    from pipeline.runtime.machine import cpu_model  # only now: see ENVIRONMENT
+
+    table = [row._asdict() for row in rows]
+    document = {"cpu": cpu_model(), "cores": os.cpu_count(), "table": table, "measurements": measurements}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(document, indent=1) + "\n")

@@ -2,14 +2,20 @@
 
 import argparse
 import importlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from benchmarks import __main__ as everything
 from benchmarks import operations, training
 from benchmarks import pipeline as whole_pipeline
-from benchmarks.turns import Row, table_of
+from benchmarks.turns import Row, finish, table_of
+from pipeline.runtime.machine import cpu_model
 
 COMMANDS = ("__main__", "gate", "operations", "pipeline", "report", "study", "tracking", "training", "trainings")
 
@@ -54,6 +60,29 @@ def test_wrong_argument_is_named(
 def test_table_shows_whether_a_target_is_met(row: Row, met: bool) -> None:
     assert row.met is met
     assert ("missed" in table_of([row])) is not met
+
+
+@pytest.mark.parametrize(("names", "code"), [(["one", "two"], 0), (["one", "broken"], 1), (["one", "slow"], 1)])
+def test_all_measurements_are_kept_with_the_processor(
+    names: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def benchmark(command: Sequence[Any], **_: Any) -> None:
+        name = command[2].removeprefix("benchmarks.")
+        if name != "broken":
+            finish([Row(f"{name}, s", 1, 0.5 if name == "slow" else 2)], command[-1], seconds=[1, 1])
+
+    monkeypatch.setattr(everything, "BENCHMARKS", names)
+    monkeypatch.setattr(everything.subprocess, "run", benchmark)
+    with pytest.raises(SystemExit) as ended:
+        everything.main(["--json", "kept/speed.json"])
+    assert ended.value.code == code
+    kept = json.loads(Path("kept/speed.json").read_text())
+    assert (kept["cpu"], kept["cores"]) == (cpu_model(), os.cpu_count())
+    assert kept["table"][0] == {"what": "one, s", "measured": 1, "target": 2, "at_least": False}
+    assert kept["measurements"]["one"] == {"seconds": [1, 1]}
+    assert set(kept["measurements"]) == set(names)
 
 
 def test_ratio_is_taken_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
