@@ -11,7 +11,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +22,10 @@ from tensorflow_datasets.core.download.checksums import get_all_url_infos
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
 from fashion_mnist.errors import ArtifactError, DataError, DownloadError, innermost
-from fashion_mnist.params.data import DownloadParams
+from fashion_mnist.params import DownloadParams
 from fashion_mnist.sources.fashion_mnist import RAW_FILES
 from fashion_mnist.sources.idx import encode_idx
+from fashion_mnist.sources.known import count_images
 from fashion_mnist.sources.synthetic import draw_garments
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
@@ -57,38 +57,36 @@ def main(argv: Sequence[str] | None = None) -> Work:
     for name, content in files.items():
         write_bytes(content, RAW / name)
     say(f"{RAW}: {len(files)} files, {sum(map(len, files.values())) / 2**20:.1f} MiB")
-    images = (params.train_images or 0) + (params.test_images or 0)
-    return Work([RAW / labels for _, labels in RAW_FILES.values()], images)
+    return Work([RAW / labels for _, labels in RAW_FILES.values()], sum(count_images(params).values()))
 
 
 def copy_folder(folder: Path) -> Work:
-    """Copy a folder of images, byte for byte, leaving out what is no part of it; the whole or nothing."""
+    """Copy the images of a folder byte for byte, all or none; nothing else of it is copied."""
     layout, files = list_images(folder)
-    # An accent may be encoded in two ways, and train and test may differ in that.
-    parts = {path: path.split("/") for path in files}
+    # By the class's name, since the letters of its folder may be encoded otherwise in test than in train.
     places = {
-        path: f"{split}/{unicodedata.normalize('NFC', name)}/{file}" for path, (split, name, file) in parts.items()
+        path: f"{path.partition('/')[0]}/{layout.classes[label]}/{path.rpartition('/')[2]}"
+        for path, label in layout.files
     }
     with scratch_folder(RAW.parent) as scratch, reading(str(folder), advice="make it readable"):
-        copies = {path: scratch / RAW.name / place for path, place in places.items()}
-        for path, copy in copies.items():
+        for path, place in places.items():
+            copy = scratch / RAW.name / place
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(files[path], copy)
         shutil.rmtree(RAW, ignore_errors=True)
         (scratch / RAW.name).replace(RAW)
     size = sum((RAW / place).stat().st_size for place in places.values())
-    say(f"{RAW}: {len(files)} images of {len(layout.classes)} classes, {size / 2**20:.1f} MiB, from {folder}")
-    first = [split[0][0] for split in (layout.train, layout.test or []) if split]
-    return Work([RAW / places[path] for path in first], len(files))
+    say(f"{RAW}: {len(places)} images of {len(layout.classes)} classes, {size / 2**20:.1f} MiB, from {folder}")
+    first = [split[0][0] for split in (layout.train, layout.test) if split]
+    return Work([RAW / places[path] for path in first], len(places))
 
 
 def draw(params: DownloadParams) -> dict[str, bytes]:
     """Draw a synthetic data set in the files of the published one; train and test differ in their seeds."""
-    counts = {"train": params.synthetic.train_images, "test": params.synthetic.test_images}
     files: dict[str, bytes] = {}
-    for offset, (split, (images, labels)) in enumerate(RAW_FILES.items()):
-        drawn, numbers = draw_garments(counts[split], seed=params.synthetic.seed + offset)
-        files |= {images: encode_idx(drawn[..., 0]), labels: encode_idx(numbers)}
+    for offset, (split, count) in enumerate(count_images(params).items()):
+        images, labels = draw_garments(count, seed=params.synthetic.seed + offset)
+        files |= zip(RAW_FILES[split], (encode_idx(images[..., 0]), encode_idx(labels)), strict=True)
     return files
 
 
