@@ -3,21 +3,16 @@
 from collections.abc import Sequence
 
 from fashion_mnist.data.dataset import cut_validation, scale_pixels
-from fashion_mnist.data.description import describe
+from fashion_mnist.data.description import Source, describe
 from fashion_mnist.data.split import RawSplit, Split
 from fashion_mnist.params import DownloadParams, Params
-from fashion_mnist.sources.assembly import Source, assemble
+from fashion_mnist.sources.assembly import assemble
 from fashion_mnist.sources.fashion_mnist import RAW_FILES
 from fashion_mnist.sources.folder import read_layout
 from fashion_mnist.sources.idx import decode_idx
 from fashion_mnist.sources.images import decode_image
 from fashion_mnist.sources.known import count_images
-from fashion_mnist.sources.published import (
-    DRAWN_GARMENTS,
-    FASHION_MNIST,
-    check_fashion_mnist,
-    check_split,
-)
+from fashion_mnist.sources.published import DRAWN_GARMENTS, FASHION_MNIST, check_fashion_mnist, check_split
 from pipeline.bytes.descriptions import write_description
 from pipeline.bytes.formats import write_split
 from pipeline.runtime.command import parse_arguments, progress_bar, run, say
@@ -42,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     splits = {"train": kept, "validation": validation, "test": source.test}
     for name, split in splits.items():
         write_split(Split(scale_pixels(split.images), split.labels), name)
-    description = describe(source.dataset, source.train, source.test, splits, near_duplicates=source.near_duplicates)
-    write_description(description)
+    write_description(describe(source, splits))
     say(f"{NORMALIZED}: " + ", ".join(f"{name} {len(split.labels):,}" for name, split in splits.items()))
     if found := source.near_duplicates:
         say(f"{len(found)} images of test look like one in train, such as {found[0][0]} and {found[0][1]}: {DATA}")
@@ -80,15 +74,7 @@ def read_folder(params: Params) -> Source:
         for name, _ in layout.files:
             pictures[name] = decode_image(read_bytes(files[name]), name=name, size=chosen.size)
             bar.update()
-    return assemble(
-        layout,
-        pictures,
-        name=params.download.name,
-        is_resampled=chosen.size is not None,
-        test_share=chosen.test_share,
-        duplicates=chosen.duplicates,
-        seed=chosen.seed,
-    )
+    return assemble(layout, pictures, chosen, name=params.download.name)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,21 @@
 """Make train and test of a folder's images: cut test if there is none, look for duplicates, mix the order."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fashion_mnist.data.dataset import class_counts, cut_indices
-from fashion_mnist.data.description import DataSet
+from fashion_mnist.data.description import DataSet, Source
 from fashion_mnist.data.split import Bytes, Labels, RawSplit, label_type
 from fashion_mnist.errors import DataError
+from fashion_mnist.params import NormalizeParams
 from fashion_mnist.sources.duplicates import find_exact, find_near
 from fashion_mnist.sources.folder import Layout
 from fashion_mnist.sources.images import stack_images
 
 MOST_LISTED = 100
-
-
-class Source(NamedTuple):
-    """A data set as it came, before validation is cut from train.
-
-    near_duplicates: pairs of a file in test and one in train that look alike, most alike first, at most a hundred.
-    """
-
-    dataset: DataSet
-    train: RawSplit
-    test: RawSplit
-    near_duplicates: tuple[tuple[str, str], ...] = ()
 
 
 class _Part(NamedTuple):
@@ -40,26 +29,17 @@ class _Part(NamedTuple):
         return _Part([self.names[index] for index in indices], RawSplit(*(part[indices] for part in self.split)))
 
 
-def assemble(
-    layout: Layout,
-    pictures: Mapping[str, Bytes],
-    *,
-    name: str,
-    is_resampled: bool,
-    test_share: float,
-    duplicates: Literal["refuse", "drop"],
-    seed: int,
-) -> Source:
+def assemble(layout: Layout, pictures: Mapping[str, Bytes], params: NormalizeParams, *, name: str) -> Source:
     """Make a data set of decoded pictures by file; the same seed gives the same cut and the same order.
 
-    Raises DataError that names a test image that is in train, too, unless duplicates are to be dropped; then only test
-    keeps them.
+    name: that of the data set. Raises DataError that names a test image that is in train, too, unless duplicates are to
+    be dropped; then only test keeps them.
     """
     labels: Labels = np.array([label for _, label in layout.files]).astype(label_type(len(layout.classes)))
     images = stack_images({path: pictures[path] for path, _ in layout.files})
     everything = _Part([path for path, _ in layout.files], RawSplit(images, labels))
-    train, test = _separate(layout, everything, test_share=test_share, seed=seed)
-    train = _without_duplicates(train, test, drop=duplicates == "drop", classes=layout.classes)
+    train, test = _separate(layout, everything, test_share=params.test_share, seed=params.seed)
+    train = _without_duplicates(train, test, drop=params.duplicates == "drop", classes=layout.classes)
     near = find_near(train.split.images, test.split.images)[:MOST_LISTED]
     _, height, width, channels = images.shape
     dataset = DataSet(
@@ -67,11 +47,10 @@ def assemble(
         name=name,
         classes=layout.classes,
         image_shape=(height, width, channels),
-        is_resampled=is_resampled,
+        is_resampled=params.size is not None,
     )
-    return Source(
-        dataset, train.split, test.split, tuple((test.names[number], train.names[twin]) for number, twin in near)
-    )
+    alike = tuple((test.names[number], train.names[twin]) for number, twin in near)
+    return Source(dataset, train.split, test.split, alike)
 
 
 def _separate(layout: Layout, everything: _Part, *, test_share: float, seed: int) -> tuple[_Part, _Part]:
