@@ -34,7 +34,7 @@ def read_params() -> Params:
 
 
 def plain(said: str) -> str:
-    """Take what only programmers want to know out of the YAML reader's words."""
+    """Remove from a YAML error what only programmers need."""
     said = re.sub(r' in "<byte string>", (line|position)', r" at \1", said)
     return re.sub(r" To suppress this check see: \S+?(?=\))", "", said)
 

@@ -49,9 +49,9 @@ def cut_validation(train: RawSplit, *, images: int, seed: int) -> tuple[RawSplit
 def cut_indices(labels: Labels, *, images: int, seed: int) -> tuple[Indices, Indices]:
     """Return the indices that remain in train, and those of a stratified validation split; both ascending.
 
-    Every class that has two images is on both sides, even where its share would round to none.
+    Every class with at least two images is on both sides, even if its share rounds to none.
     """
-    # Imported here: it takes a second or two, and every other stage does without.
+    # Imported here, since it takes a second or two and no other stage needs it.
     from sklearn.model_selection import train_test_split
 
     kept, cut = train_test_split(np.arange(len(labels)), test_size=images, stratify=labels, random_state=seed)
@@ -61,7 +61,7 @@ def cut_indices(labels: Labels, *, images: int, seed: int) -> tuple[Indices, Ind
 
 
 def _exchange_for_missing(giving: Indices, lacking: Indices, labels: Labels) -> None:
-    """For each class that one side of a cut lacks, exchange an image of it for one of the side's largest class."""
+    """For each class that one side of a cut lacks, swap in an image of it for one of that side's largest class."""
     for missing in np.setdiff1d(labels[giving], labels[lacking]):
         given = np.flatnonzero(labels[giving] == missing)[0]
         taken = np.flatnonzero(labels[lacking] == np.bincount(labels[lacking]).argmax())[0]

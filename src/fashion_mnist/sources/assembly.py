@@ -80,7 +80,5 @@ def _without_duplicates(train: _Part, test: _Part, *, drop: bool, classes: Seque
     kept = train.take(np.flatnonzero([image.tobytes() not in twins for image in train.split.images]))
     for label, count in enumerate(class_counts(kept.split.labels, len(classes))):
         if count < 2:
-            raise DataError(
-                f"class {classes[label]}: {count} images of train are not in test, too; expected at least two"
-            )
+            raise DataError(f"class {classes[label]}: {count} images of train are not in test; expected at least two")
     return kept
