@@ -129,6 +129,13 @@ def test_half_precision_demands_native_instructions_of_training_and_evaluate() -
     assert parse_params(document, source="params.yaml").train["dense"].precision == "mixed_bfloat16"
 
 
+def test_half_precision_of_a_recipe_demands_native_instructions_of_itself_only() -> None:
+    document = changed("recipes.cnn_one_cycle.precision", "mixed_bfloat16")
+    assert error_of(document).startswith("params.yaml: recipes.cnn_one_cycle.instructions is 'avx2'; expected native")
+    document["recipes"]["cnn_one_cycle"]["instructions"] = "native"
+    assert parse_params(document, source="params.yaml").evaluate.instructions == "avx2"
+
+
 def test_wrong_value_in_a_list_is_named_by_its_place() -> None:
     assert error_of(changed("train.cnn.filters", [32, "64"])).startswith("params.yaml: train.cnn.filters.1 is '64'")
 
