@@ -17,9 +17,8 @@ from ruamel.yaml import YAML
 sys.path.append(str(Path(__file__).parents[1]))
 
 from fashion_mnist.data.dataset import cut_validation, scale_pixels
-from fashion_mnist.data.description import DataSet, describe
+from fashion_mnist.data.description import DataSet, Source, describe
 from fashion_mnist.data.split import RawSplit, Split
-from fashion_mnist.sources.assembly import Source
 from fashion_mnist.sources.images import MOST_BYTES
 from pipeline.bytes.descriptions import write_description
 from pipeline.bytes.formats import write_split
@@ -66,11 +65,10 @@ def write_workspace(folder: Path, count: int) -> None:
     train, validation = cut_validation(rest, images=count // 10, seed=1)
     splits = {"train": train, "validation": validation, "test": test}
     dataset = DataSet(dataset="folder", name="Noise", classes=CLASSES, image_shape=SHAPE, is_resampled=False)
-    source = Source(dataset, rest, test)
     with contextlib.chdir(folder):
         for name, split in splits.items():
             write_split(Split(scale_pixels(split.images), split.labels), name)
-        write_description(describe(source.dataset, source.train, source.test, splits))
+        write_description(describe(Source(dataset, rest, test), splits))
     print(f"{count:,} images of {SHAPE}, {count * np.prod(SHAPE) * 4 / 2**30:.2f} GiB as float32")
 
 

@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 
 from fashion_mnist.data.dataset import cut_validation, scale_pixels
-from fashion_mnist.data.description import describe
+from fashion_mnist.data.description import Source, describe
 from fashion_mnist.data.split import RawSplit, Split
-from fashion_mnist.params import Params
-from fashion_mnist.sources.assembly import Source, assemble
+from fashion_mnist.params import DownloadParams, Params
+from fashion_mnist.sources.assembly import assemble
 from fashion_mnist.sources.fashion_mnist import RAW_FILES
+from fashion_mnist.sources.folder import read_layout
 from fashion_mnist.sources.idx import decode_idx
 from fashion_mnist.sources.images import decode_image
+from fashion_mnist.sources.known import count_images
 from fashion_mnist.sources.published import DRAWN_GARMENTS, FASHION_MNIST, check_fashion_mnist, check_split
 from pipeline.bytes.descriptions import write_description
 from pipeline.bytes.formats import write_split
 from pipeline.runtime.command import parse_arguments, progress_bar, run, say
 from pipeline.runtime.costs import Work
 from pipeline.runtime.files import read_bytes
-from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
@@ -29,28 +30,27 @@ def main(argv: Sequence[str] | None = None) -> Work:
     params = read_params()
     check_packages()
     check_inputs(RAW)
-    source = read_folder(params) if params.download.dataset == "folder" else read_published(params)
+    source = read_folder(params) if params.download.dataset == "folder" else read_published(params.download)
     cut, classes = params.normalize, len(source.dataset.classes)
     cut.check_fit(images=len(source.train.labels), classes=classes)
     kept, validation = cut_validation(source.train, images=cut.validation_images, seed=cut.seed)
     splits = {"train": kept, "validation": validation, "test": source.test}
     for name, split in splits.items():
         write_split(Split(scale_pixels(split.images), split.labels), name)
-    description = describe(source.dataset, source.train, source.test, splits, near_duplicates=source.near_duplicates)
-    write_description(description)
+    write_description(describe(source, splits))
     say(f"{NORMALIZED}: " + ", ".join(f"{name} {len(split.labels):,}" for name, split in splits.items()))
     if found := source.near_duplicates:
         say(f"{len(found)} images of test look like one in train, such as {found[0][0]} and {found[0][1]}: {DATA}")
     return Work([DATA], len(source.train.labels) + len(source.test.labels))
 
 
-def read_published(params: Params) -> Source:
+def read_published(params: DownloadParams) -> Source:
     """Decode and check the images and labels that come in the files of Fashion-MNIST."""
     train, test = read_raw("train"), read_raw("test")
-    counts = {"train": params.download.train_images, "test": params.download.test_images}
-    for name, split in {"train": train, "test": test}.items():
-        check_split(split, images=counts[name] or 0, name=name)
-    if params.download.dataset == "synthetic":
+    counts = count_images(params)
+    check_split(train, images=counts["train"], name="train")
+    check_split(test, images=counts["test"], name="test")
+    if params.dataset == "synthetic":
         return Source(DRAWN_GARMENTS, train, test)
     check_fashion_mnist(train, test)
     return Source(FASHION_MNIST, train, test)
@@ -66,23 +66,15 @@ def read_raw(split: str) -> RawSplit:
 
 
 def read_folder(params: Params) -> Source:
-    """Decode a folder of images, and cut test from it where it has none."""
-    layout, files = list_images(RAW, name=params.download.name, is_verified=True)
-    chosen = params.normalize
+    """Decode the folder of images that download has checked and copied, and cut test from it if it has none."""
+    files = {path.relative_to(RAW).as_posix(): path for path in RAW.glob("*/*/*")}
+    layout, chosen = read_layout(files, name=str(RAW)), params.normalize
     pictures = {}
-    with progress_bar(total=len(files), label="decode", unit="image") as bar:
-        for name, path in files.items():
-            pictures[name] = decode_image(read_bytes(path), name=name, size=chosen.size)
+    with progress_bar(total=len(layout.files), label="decode", unit="image") as bar:
+        for name, _ in layout.files:
+            pictures[name] = decode_image(read_bytes(files[name]), name=name, size=chosen.size)
             bar.update()
-    return assemble(
-        layout,
-        pictures,
-        name=params.download.name,
-        is_resampled=chosen.size is not None,
-        test_share=chosen.test_share,
-        duplicates=chosen.duplicates,
-        seed=chosen.seed,
-    )
+    return assemble(layout, pictures, chosen, name=params.download.name)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ output is the receipt. MLFLOW_TRACKING_URI may name a server; otherwise the stor
 
 from collections.abc import Sequence
 
+from fashion_mnist.sources.known import registered_name
 from pipeline.bytes.formats import write_json
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.parameters import read_params
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Project the present state and study into the store, and leave a receipt that says which runs belong to them."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
-    name, state = params.download.registered_name, read_state(params)
+    name, state = registered_name(params.download), read_state(params)
     study = find_study(params, state.data.model_dump(mode="json"))
     receipt = {STATE: state.fingerprint, "runs": {name: state.fingerprint_of(name) for name in state.scores}}
     with open_store(name) as store, turn(store):

@@ -25,7 +25,6 @@ MODULES = sorted([*LIBRARY.rglob("*.py"), *PIPELINE.rglob("*.py")])
 LIBRARY_ROOMS = (
     "errors",
     "data",
-    "sources.fashion_mnist",
     "params",
     "networks",
     "params.parsing",

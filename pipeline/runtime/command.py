@@ -117,7 +117,7 @@ def parse_arguments(argv: Sequence[str] | None, *, description: str | None, **ar
 
 def progress_bar(*, total: int, label: str, unit: str) -> "tqdm[NoReturn]":
     """Return a progress bar on stderr; silent where stderr is not a terminal, such as in CI."""
-    return tqdm(total=total, desc=label, unit=unit, disable=None, dynamic_ncols=True)
+    return tqdm(total=total, desc=label, unit=unit, unit_scale=unit == "B", disable=None, dynamic_ncols=True)
 
 
 @contextmanager

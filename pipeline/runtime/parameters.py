@@ -7,6 +7,7 @@ from typing import Any
 from fashion_mnist.errors import ArtifactError, ParamsError
 from fashion_mnist.params import Params
 from fashion_mnist.params.parsing import parse_params
+from fashion_mnist.sources.known import check_params
 from pipeline.bytes.formats import parse_yaml
 from pipeline.runtime.files import UNREADABLE
 from pipeline.runtime.paths import PARAMS
@@ -24,11 +25,16 @@ def read_params() -> Params:
     except UNREADABLE as error:  # what the YAML reader raises for a date of the 40th, or thousands of open brackets
         reason = " ".join(str(error).split())[:100] or type(error).__name__
         raise ParamsError(f"{PARAMS}: is not YAML ({reason}); correct it") from error
-    return parse_params(document, source=str(PARAMS))
+    params = parse_params(document, source=str(PARAMS))
+    try:
+        check_params(params)
+    except ParamsError as error:
+        raise ParamsError(f"{PARAMS}: {error}") from error
+    return params
 
 
 def plain(said: str) -> str:
-    """Take what only programmers want to know out of the YAML reader's words."""
+    """Remove from a YAML error what only programmers need."""
     said = re.sub(r' in "<byte string>", (line|position)', r" at \1", said)
     return re.sub(r" To suppress this check see: \S+?(?=\))", "", said)
 

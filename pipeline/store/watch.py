@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
+from fashion_mnist.sources.known import registered_name
 from pipeline.runtime.command import parse_arguments, run
 from pipeline.runtime.parameters import read_params
 from pipeline.store.connection import open_store
@@ -18,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     status = "KILLED"
     experiment = os.environ.get("DVC_EXP_NAME")
     tags = {LIVE: "true", "model": model, "host": platform.node(), "process": str(os.getppid())}
-    with open_store(read_params().download.registered_name, exclusive=False) as store:
+    with open_store(registered_name(read_params().download), exclusive=False) as store:
         run_id = start_run(store, name=f"{experiment}: {model}" if experiment else model, tags=tags)
         for line in sys.stdin:
             message = json.loads(line)

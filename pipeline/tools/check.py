@@ -1,6 +1,6 @@
-"""Check params.yaml, the installed packages, DVC's files and a folder of images: `make repro` does so first.
+"""Check params.yaml, the installed packages, DVC's files and a folder of images.
 
-DVC removes the outputs of a stage before it runs.
+`make repro` does so first, because DVC removes the outputs of a stage before it runs the stage.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DVC_LOCK, REQUIREMENTS
 
-# Where DVC notes which of its processes reads or writes what. It does not write this file atomically.
+# DVC notes here which of its processes reads or writes what. It does not write this file atomically.
 RWLOCK = Path(".dvc/tmp/rwlock")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Look at each; a mistake in one ends in one line."""
+    """Check each in turn; the first mistake ends in one line."""
     parse_arguments(argv, description=__doc__)
     params = read_params().download
     check_packages(REQUIREMENTS)
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def check_rwlock() -> None:
-    """Raise ArtifactError for what a DVC that was killed while it wrote has left: no DVC would start."""
+    """Raise ArtifactError if a killed DVC left this file cut off: no DVC starts with it."""
     try:
         parse_json(read_bytes(RWLOCK), name=str(RWLOCK))
     except ArtifactError as error:

@@ -16,6 +16,7 @@ from fashion_mnist.errors import DataError
 from fashion_mnist.sources.folder import IMAGES
 from fashion_mnist.sources.idx import decode_idx
 from fashion_mnist.sources.images import decode_image
+from fashion_mnist.sources.known import registered_name
 from pipeline.bytes.formats import write_csv
 from pipeline.runtime.command import quiet_import, run, say
 from pipeline.runtime.files import reading
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the CSV file to write")
     options = parser.parse_args(argv)
     check_input(options.input)
-    name = read_params().download.registered_name
+    name = registered_name(read_params().download)
     with open_store(name) as store, quiet_import(), load_registered(store, f"models:/{name}@{CHAMPION}") as model:
         height, width, channels = model.config["shape"]
         shape = (height, width, channels)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from fashion_mnist.sources.known import registered_name
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.parameters import read_params
 from pipeline.store.connection import open_store
@@ -12,7 +13,7 @@ from pipeline.store.turn import turn
 def main(argv: Sequence[str] | None = None) -> None:
     """Roll the champion back by one step and say which version it is now."""
     parse_arguments(argv, description=__doc__)
-    with open_store(read_params().download.registered_name) as store, turn(store):
+    with open_store(registered_name(read_params().download)) as store, turn(store):
         say(roll_back(store))
 
 

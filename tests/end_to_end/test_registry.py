@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fashion_mnist.data.dataset import scale_pixels
-from fashion_mnist.data.description import DataDescription, describe
+from fashion_mnist.data.description import DataDescription, Source, describe
 from fashion_mnist.data.split import RawSplit, Split
 from fashion_mnist.gate.promotion import Contender
 from fashion_mnist.params import GateParams
@@ -29,7 +29,7 @@ def data(seed: int, **changes: Any) -> DataDescription:
     images = IMAGES + np.uint8(seed)
     split = RawSplit(images, LABELS)
     splits = {"train": split, "validation": split, "test": split}
-    return describe(FASHION_MNIST, split, split, splits).model_copy(update=changes)
+    return describe(Source(FASHION_MNIST, split, split), splits).model_copy(update=changes)
 
 
 OLD, NEW = data(1), data(2)

@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from fashion_mnist.errors import ArtifactError, ParamsError
+from pipeline import download
 from pipeline.tools import check
 from pipeline.tools.demo import PROJECT, change_params
 
@@ -19,6 +21,13 @@ def test_mistake_in_parameters_is_named(workspace: Path) -> None:
     change_params(workspace / "params.yaml", {"train.cnn.epochs": 0})
     with pytest.raises(ParamsError, match=r"train\.cnn\.epochs is 0; expected at least 1"):
         check.main([])
+
+
+@pytest.mark.parametrize("command", [check, download])
+def test_parameter_that_does_not_fit_the_data_set_is_named(workspace: Path, command: ModuleType) -> None:
+    change_params(workspace / "params.yaml", {"evaluate.example": 50})
+    with pytest.raises(ParamsError, match=r"^params\.yaml: evaluate\.example is 50; expected at most 49, since test"):
+        command.main([])
 
 
 def test_damaged_lock_is_named_with_the_command_that_brings_it_back(workspace: Path) -> None:

@@ -1,22 +1,30 @@
-"""Mirrors, checksums and silent networks, with real servers on the loopback interface."""
+"""Mirrors, checksums and networks that fail, with real servers on the loopback interface."""
 
 import functools
 import hashlib
 import http.server
+import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import requests
 import tensorflow_datasets as tfds
 
 from fashion_mnist.errors import DataError, DownloadError
 from fashion_mnist.sources.fashion_mnist import RAW_FILES
 from pipeline import download
 from pipeline.runtime.paths import RAW
-from pipeline.tools.demo import change_params
+from pipeline.tools.demo import PROJECT, change_params
 
 NAMES = sorted(name for names in RAW_FILES.values() for name in names)
 
@@ -38,10 +46,15 @@ def published(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, handler_type: type[QuietHandler] = QuietHandler) -> Iterator[str]:
     """Serve a folder on loopback; gives its address."""
-    handler = functools.partial(QuietHandler, directory=str(folder))
+    handler = functools.partial(handler_type, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -52,37 +65,64 @@ def served(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
+Talk = Callable[[socket.socket, threading.Event], object]
 
 
 @contextmanager
-def silent_server(answer: bytes) -> Iterator[str]:
-    """Accept connections, say `answer` and then nothing more; gives the address."""
+def talking_server(talk: Talk) -> Iterator[str]:
+    """Accept connections, let `talk` answer each until it returns or the event is set; gives the address."""
     stop = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.1)
-    open_connections = []
+    threads = []
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):  # a client may leave
+            connection.recv(4096)
+            talk(connection, stop)
 
     def accept() -> None:
         while not stop.is_set():
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                continue
-            open_connections.append(connection)
-            connection.sendall(answer)
+            with suppress(TimeoutError):
+                threads.append(threading.Thread(target=answer, args=listener.accept()[:1]))
+                threads[-1].start()
 
-    thread = threading.Thread(target=accept)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        stop.set()
-        thread.join()
-        for opened in [*open_connections, listener]:
-            opened.close()
+    with listener:
+        acceptor = threading.Thread(target=accept)
+        acceptor.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stop.set()
+            for thread in [acceptor, *threads]:
+                thread.join()
+
+
+def then_silent(said: bytes) -> Talk:
+    """Say this and then nothing more, without closing."""
+    return lambda connection, stop: (connection.sendall(said), stop.wait())
+
+
+def then_closed(said: bytes) -> Talk:
+    return lambda connection, _: connection.sendall(said)
+
+
+def trickle(connection: socket.socket, stop: threading.Event) -> None:
+    """Promise a file, and send a byte of it ten times a second."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while not stop.wait(0.1):
+        connection.sendall(b"x")
+
+
+def answered(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the line that download ends in with such a server as its mirror, the address left out; no file is left."""
+    with talking_server(talk) as address:
+        monkeypatch.setenv("FASHION_MNIST_MIRROR", address)
+        with pytest.raises((DataError, DownloadError)) as error:
+            download.main([])
+    assert "\n" not in str(error.value)
+    assert not RAW.parent.exists()
+    return str(error.value).replace(address, "http://mirror")
 
 
 def test_folder_mirror_is_verified_and_copied(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +155,7 @@ def test_changed_byte_is_refused_and_what_stood_there_stays(
         with pytest.raises(DataError, match=rf"^{NAMES[2]}: sha256 is \w+…, expected \w+…; the file is not Fashion"):
             download.main([])
     assert (RAW / NAMES[2]).read_text() == "yesterday's"
-    assert [path.name for path in RAW.parent.iterdir()] == ["raw"]
+    assert [path.name for path in RAW.parent.rglob("*")] == ["raw", NAMES[2]]
 
 
 def test_swapped_files_are_named(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,15 +167,22 @@ def test_swapped_files_are_named(published: Path, monkeypatch: pytest.MonkeyPatc
         download.main([])
 
 
-def test_a_file_of_another_known_data_set_is_named_by_its_address() -> None:
-    known = tfds.image_classification.MNIST.url_infos
-    url, info = next((url, info) for url, info in known.items() if "train-images" in url)
-    message = (
-        f"Artifact http://a/{NAMES[2]}, downloaded to /x, has wrong checksum:\n"
-        f"* Expected: UrlInfo(size=1, checksum='{'0' * 64}', filename='x')\n"
-        f"* Got: UrlInfo(size=1, checksum='{info.checksum}', filename='x')\n"
-    )
-    assert f"(that of {url}), expected 000000000000…" in download.explain_mismatch(message)
+def test_a_file_of_another_known_data_set_is_named_by_its_address(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = hashlib.sha256(b"digits").hexdigest()
+    infos = {"http://a/digits.gz": SimpleNamespace(checksum=known)}
+    monkeypatch.setattr(download, "get_all_url_infos", lambda: infos)
+    (published / NAMES[2]).write_bytes(b"digits")
+    monkeypatch.setenv("FASHION_MNIST_MIRROR", str(published))
+    with pytest.raises(DataError, match=rf"^{NAMES[2]}: sha256 is {known[:12]}… \(that of http://a/digits\.gz\), exp"):
+        download.main([])
+
+
+def test_digits_are_among_the_known_data_sets() -> None:
+    digits = {info.checksum for info in tfds.image_classification.MNIST.url_infos.values()}
+    assert len(digits) == 4
+    assert digits <= {info.checksum for info in download.get_all_url_infos().values()}
 
 
 @pytest.mark.parametrize("present", [0, 3])
@@ -176,21 +223,133 @@ def test_refused_connection_is_named_at_once(published: Path, monkeypatch: pytes
         download.main([])
 
 
-def test_server_that_never_answers_is_given_up(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    monkeypatch.setattr(download, "ANSWER_SECONDS", 0.5)
-    with silent_server(b"") as address:
-        monkeypatch.setenv("FASHION_MNIST_MIRROR", address)
-        with pytest.raises(DownloadError, match=r"does not answer \(.*timed out.*run `make demo`"):
-            download.main([])
+@pytest.mark.usefixtures("published")
+def test_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
+    said = answered(then_silent(b""), monkeypatch)
+    assert re.match(r"http://mirror/\S+ does not answer \(.*timed out.*run `make demo`", said)
 
 
-def test_download_that_stalls_is_given_up(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    monkeypatch.setattr(download, "STALL_SECONDS", 3)
-    with silent_server(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf") as address:
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize(
+    "talk", [then_silent(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"), trickle], ids=["silent", "trickle"]
+)
+def test_download_that_stalls_is_given_up(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "STALL_SECONDS", 1)
+    started = time.monotonic()
+    said = answered(talk, monkeypatch)
+    assert time.monotonic() - started < 5
+    assert re.match(r"http://mirror/\S+ sent nothing, or next to nothing, for 1 s; \d+ bytes came\. Set FASHION", said)
+
+
+def test_slow_source_is_not_cut_off(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
+    content = (published / NAMES[2]).read_bytes()
+
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for start in range(0, len(content), download.BLOCK_BYTES):
+            connection.sendall(content[start : start + download.BLOCK_BYTES])
+            stop.wait(0.4)
+
+    with talking_server(talk) as address, requests.Session() as session:
+        started = time.monotonic()
+        assert download.receive(session, address, len(content), SimpleNamespace(update=lambda _: None)) == content
+        assert time.monotonic() - started > 1.5
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+MOVED = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>Please log in</html>"
+REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize(
+    ("talk", "said"),
+    [
+        (
+            then_closed(WHOLE + b"half"),
+            r"http://mirror/\S+ broke off after 4 bytes \(.*\)\. Run again\. Set FASHION",
+        ),
+        (then_closed(b""), r"http://mirror/\S+ does not answer \(Remote end closed"),
+        (then_closed(b"no HTTP"), r"http://mirror/\S+ does not answer \("),
+        (then_closed(MOVED), r"http://mirror/\S+ does not answer \(Exceeded 30 redirects\.\)"),
+        (then_closed(REFUSED), r"http://mirror/\S+ does not answer \(403 Client Error: Forbidden"),
+        (
+            then_closed(PAGE),
+            r"\S+-ubyte\.gz: sha256 is \w+… \(of fewer than \d+ bytes\), expected \w+…; the file is not",
+        ),
+    ],
+    ids=["cut", "closed", "no HTTP", "redirects", "forbidden", "page"],
+)
+def test_what_is_no_file_ends_in_one_line_and_nothing_is_written(
+    talk: Talk, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert re.match(said, answered(talk, monkeypatch))
+
+
+@pytest.mark.usefixtures("published")
+def test_answer_that_is_too_long_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+
+    def talk(connection: socket.socket, _: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(300):  # more than sockets keep
+            connection.sendall(bytes(100_000))
+            sent.append(100_000)
+
+    said = answered(talk, monkeypatch)
+    assert re.match(r"\S+-ubyte\.gz: sha256 is \w+… \(of more than \d+ bytes\), expected \w+…; the file is not", said)
+    assert len(sent) < 300
+
+
+def test_server_that_is_overloaded_for_a_moment_is_asked_again(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = iter([True, True])
+
+    class Busy(QuietHandler):
+        def do_GET(self) -> None:
+            self.send_error(503) if next(busy, False) else super().do_GET()
+
+    with served(published, Busy) as address:
         monkeypatch.setenv("FASHION_MNIST_MIRROR", address)
-        with pytest.raises(DownloadError, match=rf"^{address} sent nothing for 3 s after \d+ bytes\. Set FASHION"):
-            download.main([])
-    assert list(RAW.parent.iterdir()) == []
+        download.main([])
+    assert sorted(path.name for path in RAW.iterdir()) == NAMES
+
+
+def test_file_is_taken_as_it_is_published_though_a_server_calls_it_compressed(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Labelling(QuietHandler):
+        def end_headers(self) -> None:
+            self.send_header("Content-Encoding", "gzip")
+            super().end_headers()
+
+    with served(published, Labelling) as address:
+        monkeypatch.setenv("FASHION_MNIST_MIRROR", address)
+        download.main([])
+    assert (RAW / NAMES[0]).read_bytes() == (published / NAMES[0]).read_bytes()
+
+
+def test_ctrl_c_ends_a_download_that_waits(workspace: Path) -> None:
+    change_params(workspace / "params.yaml", {"download.dataset": "fashion_mnist"})
+    asked = threading.Event()
+
+    def talk(_: socket.socket, stop: threading.Event) -> None:
+        asked.set()
+        stop.wait()
+
+    with talking_server(talk) as address:
+        environment = os.environ | {"PYTHONPATH": str(PROJECT), "FASHION_MNIST_MIRROR": address}
+        command = [sys.executable, "-m", "pipeline.download"]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            assert asked.wait(60)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=10)[1]
+    assert (process.returncode, said) == (130, "interrupted; no file is half-written. Run again to continue\n")
+    assert not RAW.parent.exists()
 
 
 def test_without_a_mirror_the_registered_address_is_asked(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001

@@ -196,9 +196,9 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "empty file": (lambda f: (f / "train/cat/z.png").touch(), "train/cat/z.png: is empty"),
     "one pixel wide": (lambda f: draw(f / "train/cat/z.png", 10, 1), "train/cat/z.png: 1x10 pixels; expected at least"),
-    "differ in case": (
+    "differ only in case": (
         lambda f: [draw(f / s / "Cat/1.png") for s in ("train", "test")],
-        "images/train: the classes Cat and cat differ in case",
+        "images/train: the classes Cat and cat differ only in case",
     ),
     "comma": (lambda f: draw(f / "train/a,b/1.png"), "images/train/a,b: the class's name holds ','"),
     "quote": (lambda f: draw(f / 'train/a"b/1.png'), "images/train/a\"b: the class's name holds '\"'"),

@@ -15,7 +15,7 @@ SMALL: dict[str, Any] = {
     "precision": "float32",
     "jit_compile": False,
     "threads": 2,
-    "instructions": "avx2",
+    "instructions": "native",
     "seed": 1,
 }
 

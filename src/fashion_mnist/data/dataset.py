@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fashion_mnist.data.split import Bytes, Floats, Labels, RawSplit
-from fashion_mnist.errors import DataError
 
 Indices = npt.NDArray[np.int64]
 
@@ -25,12 +24,8 @@ def class_counts(labels: Labels, classes: int) -> list[int]:
 def scale_pixels(images: Bytes) -> Floats:
     """Map 8-bit pixels to float32 in [0, 1]; the input is unchanged.
 
-    images: uint8, shape (n, height, width, channels). Raises DataError on any other dtype or number of dimensions.
+    images: uint8, shape (n, height, width, channels).
     """
-    if images.dtype != np.uint8 or images.ndim != 4:
-        raise DataError(
-            f"images are {images.dtype} of shape {images.shape}; expected uint8 of shape (n, height, width, channels)"
-        )
     return images.astype(np.float32) / np.float32(255)
 
 
@@ -54,9 +49,9 @@ def cut_validation(train: RawSplit, *, images: int, seed: int) -> tuple[RawSplit
 def cut_indices(labels: Labels, *, images: int, seed: int) -> tuple[Indices, Indices]:
     """Return the indices that remain in train, and those of a stratified validation split; both ascending.
 
-    Every class that has two images is on both sides, even where its share would round to none.
+    Every class with at least two images is on both sides, even if its share rounds to none.
     """
-    # Imported here: it takes a second or two, and every other stage does without.
+    # Imported here, since it takes a second or two and no other stage needs it.
     from sklearn.model_selection import train_test_split
 
     kept, cut = train_test_split(np.arange(len(labels)), test_size=images, stratify=labels, random_state=seed)
@@ -66,7 +61,7 @@ def cut_indices(labels: Labels, *, images: int, seed: int) -> tuple[Indices, Ind
 
 
 def _exchange_for_missing(giving: Indices, lacking: Indices, labels: Labels) -> None:
-    """For each class that one side of a cut lacks, exchange an image of it for one of the side's largest class."""
+    """For each class that one side of a cut lacks, swap in an image of it for one of that side's largest class."""
     for missing in np.setdiff1d(labels[giving], labels[lacking]):
         given = np.flatnonzero(labels[giving] == missing)[0]
         taken = np.flatnonzero(labels[lacking] == np.bincount(labels[lacking]).argmax())[0]

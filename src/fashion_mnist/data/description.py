@@ -1,7 +1,7 @@
-"""What a data set is, as one value: found once by `normalize`, read by everything after it."""
+"""What a data set is, as one value: `normalize` finds it once, and everything after it reads it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,7 +15,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class _Value(BaseModel):
-    """Exactly these fields, none of which changes."""
+    """Exactly these fields; they do not change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,8 +49,20 @@ class DataSet(_Value):
         return self.dataset == "synthetic"
 
 
+class Source(NamedTuple):
+    """A data set as it came, before validation is cut from train.
+
+    near_duplicates: pairs of a file in test and one in train that look alike, most alike first, at most a hundred.
+    """
+
+    dataset: DataSet
+    train: RawSplit
+    test: RawSplit
+    near_duplicates: tuple[tuple[str, str], ...] = ()
+
+
 class SplitDescription(_Value):
-    """One split in numbers; pixel statistics are of pixels from 0 to 1, digests of the published ones, 0 to 255."""
+    """One split in numbers: statistics of pixels from 0 to 1, digests of pixels from 0 to 255 as they came."""
 
     images: Count
     class_counts: tuple[Count, ...]
@@ -63,9 +75,8 @@ class SplitDescription(_Value):
 class DataDescription(DataSet):
     """A data set and its splits.
 
-    duplicates_within_train: images of train, before validation is cut from it, that an earlier one equals pixel by
-    pixel. test_images_in_train: the indices of test images that are in train, too. near_duplicates: pairs of files,
-    one of test and one of train, that look alike.
+    duplicates_within_train: how many images of train, before validation is cut from it, equal an earlier one pixel by
+    pixel. test_images_in_train: the indices of test images that are in train, too. near_duplicates: as in Source.
     """
 
     train: SplitDescription
@@ -82,7 +93,7 @@ class DataDescription(DataSet):
 
 
 def parse_description(kind: type[Described], document: Any, *, name: str) -> Described:
-    """Turn a JSON document into a description; name: what an error calls it. Raises DataError if it is none."""
+    """Turn a JSON document into a description; name: what an error calls it. Raises DataError if that fails."""
     try:
         return kind.model_validate(document)
     except ValidationError as error:
@@ -94,7 +105,7 @@ def parse_description(kind: type[Described], document: Any, *, name: str) -> Des
 
 
 def describe_split(split: RawSplit, *, classes: int) -> SplitDescription:
-    """Describe a split as numbers and digests that can be compared between runs."""
+    """Describe a split by numbers and digests that runs can be compared by."""
     return SplitDescription(
         images=len(split.labels),
         class_counts=tuple(class_counts(split.labels, classes)),
@@ -105,24 +116,16 @@ def describe_split(split: RawSplit, *, classes: int) -> SplitDescription:
     )
 
 
-def describe(
-    dataset: DataSet,
-    train: RawSplit,
-    test: RawSplit,
-    splits: Mapping[str, RawSplit],
-    *,
-    near_duplicates: tuple[tuple[str, str], ...] = (),
-) -> DataDescription:
-    """Describe a data set; train, test: as they came. splits: by name, what they were cut into."""
-    known = {image.tobytes() for image in train.images}
-    inside = [number for number, image in enumerate(test.images) if image.tobytes() in known]
-    described = {name: describe_split(split, classes=len(dataset.classes)) for name, split in splits.items()}
+def describe(source: Source, splits: Mapping[str, RawSplit]) -> DataDescription:
+    """Describe a data set; splits: by name, what it was cut into."""
+    known = {image.tobytes() for image in source.train.images}
+    described = {name: describe_split(split, classes=len(source.dataset.classes)) for name, split in splits.items()}
     return DataDescription(
-        **dataset.model_dump(),
+        **source.dataset.model_dump(),
         train=described["train"],
         validation=described["validation"],
         test=described["test"],
-        duplicates_within_train=len(train.images) - len(known),
-        test_images_in_train=tuple(inside),
-        near_duplicates=near_duplicates,
+        duplicates_within_train=len(source.train.images) - len(known),
+        test_images_in_train=tuple(n for n, image in enumerate(source.test.images) if image.tobytes() in known),
+        near_duplicates=source.near_duplicates,
     )

@@ -1,4 +1,4 @@
-"""Images and labels as arrays: the types that every other module speaks of."""
+"""Images and labels as arrays: the types that all modules share."""
 
 from typing import Any, NamedTuple
 
@@ -27,5 +27,5 @@ class Split(NamedTuple):
 
 
 def label_type(classes: int) -> type[np.uint8] | type[np.uint16]:
-    """Return the smallest type that holds the number of every class."""
+    """Return the smallest unsigned type that holds every class number."""
     return np.uint8 if classes <= 256 else np.uint16

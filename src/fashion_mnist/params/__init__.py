@@ -1,26 +1,86 @@
 """Parameters as frozen typed values; a file that holds anything else is refused by name.
 
-Every field is required: defaults live in params.yaml alone. What a field means is said there, beside its value.
-The parameters of one network are in its file in `networks/`.
+Every field is required: params.yaml holds the only defaults, and says beside each value what it means.
+The parameters of a network are in its file in `networks/`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from fashion_mnist.errors import ParamsError
-from fashion_mnist.params.data import Count as Count
-from fashion_mnist.params.data import DownloadParams, Fraction, NormalizeParams, Seed, of_equal_classes
-from fashion_mnist.params.data import Section as Section
-from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, SIDE
 
+SMALLEST_SIDE = 4  # of an image, in pixels: two rounds of pooling leave one of these
+
+
+def written_out(path: str) -> str:
+    """Return a path that does not begin with ~. Raises ValueError for one that does: DVC reads ~ as a plain name."""
+    if path.startswith("~"):
+        raise ValueError("a path without ~ at its beginning, which DVC does not resolve: write it out")
+    return path
+
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Side = Annotated[int, Field(ge=SMALLEST_SIDE, le=4096)]
+FolderPath = Annotated[str, Field(min_length=1), AfterValidator(written_out)]
 Instructions = Literal["avx2", "native"]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]  # also the name of a file and of a DVC stage
 Value = TypeVar("Value")
 # A mapping by name that cannot be changed.
 ByName = Annotated[Mapping[ModelName, Value], Field(strict=False), AfterValidator(MappingProxyType)]
+
+
+class Section(BaseModel):
+    """A mapping with exactly these keys; no value is converted to another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SyntheticParams(Section):
+    """How many garments to draw if the data set is synthetic."""
+
+    train_images: Count
+    test_images: Count
+    seed: Seed
+
+
+class DownloadParams(Section):
+    """Which data set the pipeline is about."""
+
+    dataset: Literal["fashion_mnist", "synthetic", "folder"]
+    synthetic: SyntheticParams
+    folder: FolderPath
+    name: Annotated[str, Field(pattern=r"^\w[\w .+-]*$", max_length=60)]
+
+
+class NormalizeParams(Section):
+    """How validation is cut from train, and how a folder of images becomes arrays.
+
+    size: height and width that every image is scaled to; None if all have the same. test_share: the share of a folder
+    without test that becomes test. duplicates: what happens to an image that is in train and in test.
+    """
+
+    validation_images: Count
+    seed: Seed
+    size: Annotated[tuple[Side, Side] | None, Field(strict=False)]
+    test_share: Annotated[float, Field(gt=0, le=0.5)]
+    duplicates: Literal["refuse", "drop"]
+
+    def check_fit(self, *, images: int, classes: int) -> None:
+        """Raise ParamsError unless train and validation can both hold an image of each class.
+
+        images: how many train holds before validation is cut from it.
+        """
+        found, least, most = self.validation_images, classes, images - classes
+        if not least <= found <= most:
+            expected = f"at most {most}" if found > most else f"at least {least}, one of each class"
+            raise ParamsError(
+                f"normalize.validation_images is {found}; expected {expected}, since train holds {images} images"
+            )
 
 
 class TrainingParams(Section):
@@ -37,9 +97,17 @@ class TrainingParams(Section):
     instructions: Instructions
     seed: Seed
 
+    @field_validator("instructions")
+    @classmethod
+    def _half_precision_needs_native(cls, value: Instructions, others: ValidationInfo) -> Instructions:
+        # On a CPU that has bfloat16, TensorFlow asks oneDNN for it, which aborts if AVX2 is the limit.
+        if others.data.get("precision") == "mixed_bfloat16" and value != "native":
+            raise ValueError("native, since precision is mixed_bfloat16")
+        return value
+
 
 class RobustnessParams(Section):
-    """By how much test images are changed, to see what accuracy remains."""
+    """How test images are changed, to see what accuracy remains."""
 
     images: Count
     pixels: Count
@@ -59,9 +127,9 @@ class EvaluateParams(Section):
     robustness: RobustnessParams
 
     def check_fit(self, *, images: int, side: int) -> None:
-        """Raise ParamsError unless the example is one of so many test images, and no image is shifted out of itself.
+        """Raise ParamsError if the example is not among the test images, or a shift leaves nothing of an image.
 
-        side: the shorter one of an image, in pixels.
+        images: how many test holds. side: the shorter side of an image, in pixels.
         """
         if self.robustness.pixels >= side:
             raise ParamsError(
@@ -91,7 +159,7 @@ class ReportParams(Section):
 
 
 class Floors(Section):
-    """What one model must reach, whatever the baseline reached."""
+    """What one model must exceed, whatever the baseline reached."""
 
     accuracy: Fraction
     recall: Fraction
@@ -106,7 +174,7 @@ class GateParams(Section):
 
 
 class SweepParams(Section):
-    """Which numbers of hidden units one model is trained with, how long, and how often each."""
+    """The numbers of hidden units that one model is trained with, for how many epochs, and with how many seeds each."""
 
     units: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)]
     epochs: Count
@@ -114,7 +182,7 @@ class SweepParams(Section):
 
 
 class StudyParams(Section):
-    """What is trained many times over, to see what another training would give."""
+    """Which models are trained many times, to see what another training would give."""
 
     threads: Count
     replicates: ByName[Annotated[int, Field(ge=2)]]
@@ -122,9 +190,9 @@ class StudyParams(Section):
 
 
 class Params(Section):
-    """The whole of params.yaml: a section for each stage, the recipes, the gate's and the study's.
+    """The whole of params.yaml: a section for each stage, for recipes, for the gate and for the study.
 
-    train: the models that are trained and compared. recipes: models that only a user who names them trains.
+    train: the models that are trained and compared. recipes: models that are trained only by name.
     """
 
     download: DownloadParams
@@ -156,35 +224,26 @@ class Params(Section):
             raise ParamsError(
                 f"report.candidate is {self.report.candidate!r}; expected another model than the baseline"
             )
-        sections_by_model: Sequence[tuple[str, Mapping[str, object]]] = (
-            ("report.article", self.report.article),
-            ("gate.floors", self.gate.floors),
-            ("study.replicates", self.study.replicates),
-            ("study.sweep", self.study.sweep),
-        )
+        named: dict[str, Mapping[str, object]] = {
+            "report.article": self.report.article,
+            "gate.floors": self.gate.floors,
+            "study.replicates": self.study.replicates,
+            "study.sweep": self.study.sweep,
+        }
         known = (*self.train, *self.recipes)
-        for key, named in sections_by_model:
-            if strangers := [name for name in named if name not in known]:
+        for key, sections in named.items():
+            if strangers := [name for name in sections if name not in known]:
                 raise ParamsError(f"{key}.{strangers[0]} is unknown; expected one of {', '.join(known)}")
         return self
 
-    def _trainings(self) -> dict[str, TrainingParams]:
-        """Return all sections of models and recipes, by dotted key."""
-        both = (("train", self.train), ("recipes", self.recipes))
-        return {f"{place}.{name}": section for place, sections in both for name, section in sections.items()}
-
     @model_validator(mode="after")
-    def _half_precision_may_use_its_instructions(self) -> "Params":
-        # On a CPU that has bfloat16, TensorFlow asks oneDNN for it, which aborts where AVX2 is the limit.
-        half = [key for key, section in self._trainings().items() if section.precision == "mixed_bfloat16"]
-        chosen = [(key, self._trainings()[key].instructions) for key in half]
-        chosen += [("evaluate", self.evaluate.instructions) for key in half if key.startswith("train.")]
-        for key, instructions in chosen:
-            if instructions != "native":
-                raise ParamsError(
-                    f"{key}.instructions is {instructions!r}; expected native, "
-                    f"since {half[0]}.precision is mixed_bfloat16"
-                )
+    def _half_precision_is_also_scored_with_native_instructions(self) -> "Params":
+        half = [name for name, section in self.train.items() if section.precision == "mixed_bfloat16"]
+        if half and self.evaluate.instructions != "native":
+            raise ParamsError(
+                f"evaluate.instructions is {self.evaluate.instructions!r}; expected native, "
+                f"since train.{half[0]}.precision is mixed_bfloat16"
+            )
         return self
 
     @model_validator(mode="after")
@@ -192,23 +251,4 @@ class Params(Section):
         for model in self.study.sweep:
             if "units" not in type(self.training_of(model)).model_fields:
                 raise ParamsError(f"study.sweep.{model} is there, but its network has no units; expected one that has")
-        return self
-
-    @model_validator(mode="after")
-    def _example_is_a_test_image(self) -> "Params":
-        available = self.download.test_images
-        if available is not None:
-            self.evaluate.check_fit(images=available, side=SIDE)
-        return self
-
-    @model_validator(mode="after")
-    def _validation_leaves_train(self) -> "Params":
-        available = self.download.train_images
-        if available is not None:
-            self.normalize.check_fit(images=available, classes=len(CLASS_NAMES))
-            try:
-                of_equal_classes(self.normalize.validation_images)
-            except ValueError as error:
-                found = self.normalize.validation_images
-                raise ParamsError(f"normalize.validation_images is {found}; expected {error}") from error
         return self

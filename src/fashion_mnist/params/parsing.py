@@ -10,8 +10,7 @@ from fashion_mnist.errors import ParamsError
 from fashion_mnist.networks import find_network, network_names
 from fashion_mnist.params import Params, Section, TrainingParams
 
-# Of a wrong value in a message.
-LONGEST = 80
+LONGEST = 80  # of a wrong value in a message, in characters
 Parsed = TypeVar("Parsed", bound=Section)
 
 
@@ -50,7 +49,7 @@ def _validate(kind: type[Parsed], document: object, *, at: Sequence[str] = ()) -
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        # A misspelled key is also a missing one: its spelling says more.
+        # A misspelled key is also reported as missing, but its spelling says more.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         raise ParamsError(" ".join(_describe(problems[0], kind, at).split())) from error
 

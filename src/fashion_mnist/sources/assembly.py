@@ -1,31 +1,21 @@
-"""Make splits of a folder's images: cut test where there is none, look for duplicates, put them in a random order."""
+"""Make train and test of a folder's images: cut test if there is none, look for duplicates, mix the order."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from fashion_mnist.data.dataset import class_counts, cut_indices
-from fashion_mnist.data.description import DataSet
+from fashion_mnist.data.description import DataSet, Source
 from fashion_mnist.data.split import Bytes, Labels, RawSplit, label_type
 from fashion_mnist.errors import DataError
+from fashion_mnist.params import NormalizeParams
 from fashion_mnist.sources.duplicates import find_exact, find_near
 from fashion_mnist.sources.folder import Layout
 from fashion_mnist.sources.images import stack_images
 
 MOST_LISTED = 100
-
-
-class Source(NamedTuple):
-    """A data set as it came, before validation is cut from train.
-
-    near_duplicates: pairs of a file in test and one in train that look alike, most alike first, at most a hundred.
-    """
-
-    dataset: DataSet
-    train: RawSplit
-    test: RawSplit
-    near_duplicates: tuple[tuple[str, str], ...] = ()
 
 
 class _Part(NamedTuple):
@@ -34,33 +24,22 @@ class _Part(NamedTuple):
     names: Sequence[str]
     split: RawSplit
 
-    def take(self, indices: Sequence[int]) -> "_Part":
+    def take(self, indices: npt.NDArray[np.int64]) -> "_Part":
         """Return some of its images, in the order of the indices."""
-        chosen = list(indices)
-        return _Part([self.names[index] for index in chosen], RawSplit(*(part[chosen] for part in self.split)))
+        return _Part([self.names[index] for index in indices], RawSplit(*(part[indices] for part in self.split)))
 
 
-def assemble(
-    layout: Layout,
-    pictures: Mapping[str, Bytes],
-    *,
-    name: str,
-    is_resampled: bool,
-    test_share: float,
-    duplicates: Literal["refuse", "drop"],
-    seed: int,
-) -> Source:
-    """Make a data set of decoded pictures by file.
+def assemble(layout: Layout, pictures: Mapping[str, Bytes], params: NormalizeParams, *, name: str) -> Source:
+    """Make a data set of decoded pictures by file; the same seed gives the same cut and the same order.
 
-    The same seed gives the same cut and the same order. Raises DataError that names a test image that is in train, too,
-    unless duplicates are to be dropped, which leaves them in test alone.
+    name: that of the data set. Raises DataError that names a test image that is in train, too, unless duplicates are to
+    be dropped; then only test keeps them.
     """
-    files = [*layout.train, *(layout.test or [])]
-    labels: Labels = np.array([label for _, label in files]).astype(label_type(len(layout.classes)))
-    images = stack_images({path: pictures[path] for path, _ in files})
-    everything = _Part([path for path, _ in files], RawSplit(images, labels))
-    train, test = _separate(layout, everything, test_share=test_share, seed=seed)
-    train = _without_duplicates(train, test, drop=duplicates == "drop", classes=layout.classes)
+    labels: Labels = np.array([label for _, label in layout.files]).astype(label_type(len(layout.classes)))
+    images = stack_images({path: pictures[path] for path, _ in layout.files})
+    everything = _Part([path for path, _ in layout.files], RawSplit(images, labels))
+    train, test = _separate(layout, everything, test_share=params.test_share, seed=params.seed)
+    train = _without_duplicates(train, test, drop=params.duplicates == "drop", classes=layout.classes)
     near = find_near(train.split.images, test.split.images)[:MOST_LISTED]
     _, height, width, channels = images.shape
     dataset = DataSet(
@@ -68,15 +47,14 @@ def assemble(
         name=name,
         classes=layout.classes,
         image_shape=(height, width, channels),
-        is_resampled=is_resampled,
+        is_resampled=params.size is not None,
     )
-    return Source(
-        dataset, train.split, test.split, tuple((test.names[number], train.names[twin]) for number, twin in near)
-    )
+    alike = tuple((test.names[number], train.names[twin]) for number, twin in near)
+    return Source(dataset, train.split, test.split, alike)
 
 
 def _separate(layout: Layout, everything: _Part, *, test_share: float, seed: int) -> tuple[_Part, _Part]:
-    """Return train and test, each in a random order: the first images of test are looked at more closely."""
+    """Return train and test, each in a random order: evaluate looks more closely at the first images of test."""
     count = len(everything.names)
     if layout.test is None:
         images = max(len(layout.classes), round(test_share * count))
@@ -84,11 +62,11 @@ def _separate(layout: Layout, everything: _Part, *, test_share: float, seed: int
     else:
         kept, cut = np.split(np.arange(count), [len(layout.train)])
     rng = np.random.default_rng(seed)
-    return everything.take(rng.permutation(kept).tolist()), everything.take(rng.permutation(cut).tolist())
+    return everything.take(rng.permutation(kept)), everything.take(rng.permutation(cut))
 
 
 def _without_duplicates(train: _Part, test: _Part, *, drop: bool, classes: Sequence[str]) -> _Part:
-    """Return train without the images that are in test; with them, it is refused unless they are to be dropped."""
+    """Return train without the images that are in test. Raises DataError if there are any, unless told to drop them."""
     exact = find_exact(train.split.images, test.split.images)
     if not exact:
         return train
@@ -99,10 +77,8 @@ def _without_duplicates(train: _Part, test: _Part, *, drop: bool, classes: Seque
             "in train; expected none. Delete them, or set normalize.duplicates: drop to leave them out of train"
         )
     twins = {test.split.images[number].tobytes() for number, _ in exact}
-    kept = train.take([place for place, image in enumerate(train.split.images) if image.tobytes() not in twins])
+    kept = train.take(np.flatnonzero([image.tobytes() not in twins for image in train.split.images]))
     for label, count in enumerate(class_counts(kept.split.labels, len(classes))):
         if count < 2:
-            raise DataError(
-                f"class {classes[label]}: {count} images of train are not in test, too; expected at least two"
-            )
+            raise DataError(f"class {classes[label]}: {count} images of train are not in test; expected at least two")
     return kept

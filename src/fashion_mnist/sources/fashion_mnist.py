@@ -1,19 +1,8 @@
 """What is known of Fashion-MNIST: its classes and its size, and how to recognise its files. Facts only, no code."""
 
 NAME = "Fashion-MNIST"
-CLASS_NAMES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-# What they are called in other languages than English, in the same order.
+CLASS_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+# Their names in other languages than English, in the same order.
 TRANSLATED_NAMES = {
     "ru": (
         "Футболка/топ",
@@ -26,12 +15,11 @@ TRANSLATED_NAMES = {
         "Кроссовка",
         "Сумка",
         "Ботинок",
-    ),
+    )
 }
 SIDE = 28  # pixels
 IMAGE_SHAPE = (SIDE, SIDE, 1)
-TRAIN_IMAGES = 60_000
-TEST_IMAGES = 10_000
+IMAGES = {"train": 60_000, "test": 10_000}
 
 # The published files by split: images, then labels.
 RAW_FILES = {

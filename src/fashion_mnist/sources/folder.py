@@ -9,11 +9,11 @@ from fashion_mnist.errors import DataError
 
 SPLITS = ("train", "test")
 FEWEST_CLASSES, MOST_CLASSES = 2, 1000
-# What file managers and network drives leave behind; .dvcignore names the same. So do hidden files, which begin with a
-# dot, and editors' copies, which end in ~.
+# What file managers and network drives leave behind; .dvcignore names the same. Hidden files, whose names begin with a
+# dot, and editors' copies, whose names end in ~, are ignored too.
 IGNORED = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 IMAGES = (".png", ".jpg", ".jpeg")
-# Besides letters, digits and spaces. Others would need quoting in tables, on pages, or in names of metrics.
+# Besides letters, digits and spaces. Other marks need quoting in tables, on pages, or in names of metrics.
 MARKS = "-_.+&()"
 EXPECTED = "expected train/CLASS/*.png and, if you like, test/CLASS/*.png"
 
@@ -25,6 +25,11 @@ class Layout(NamedTuple):
     train: list[tuple[str, int]]
     test: list[tuple[str, int]] | None
 
+    @property
+    def files(self) -> list[tuple[str, int]]:
+        """The files of train, then those of test."""
+        return [*self.train, *(self.test or [])]
+
 
 def read_layout(paths: Iterable[str], *, name: str) -> Layout:
     """Read the layout from all paths below a folder, relative to it; those of folders end in a slash.
@@ -33,31 +38,25 @@ def read_layout(paths: Iterable[str], *, name: str) -> Layout:
     """
     files: dict[str, dict[str, list[str]]] = {}
     for path in sorted(_without_ignored(paths, name)):
-        parts = _check_place(path, name)
-        if len(parts) == 1:
-            files.setdefault(parts[0], {})
-        elif len(parts) > 1:
-            held = files.setdefault(parts[0], {}).setdefault(parts[1], [])
-            held += [path] if len(parts) == 3 else []
+        split, *below = _check_place(path, name)
+        folders = files.setdefault(split, {})
+        if below:
+            folders.setdefault(below[0], []).extend([path] if len(below) > 1 else [])
     if "train" not in files:
         raise DataError(f"{name}: holds no folder train; {EXPECTED}")
-    files = {split: files[split] for split in SPLITS if split in files}
-    # From folders to classes: letters may be encoded in two ways, as one sign or as letter and accent.
-    classes = {split: _classes(files[split], f"{name}/{split}") for split in files}
+    classes = {split: _classes(files[split], f"{name}/{split}") for split in SPLITS if split in files}
     _check_classes(classes, name)
     numbers = {found: number for number, found in enumerate(sorted(classes["train"]))}
     labelled = {
-        split: [
-            (path, numbers[found]) for found, folder in sorted(classes[split].items()) for path in files[split][folder]
-        ]
-        for split in files
+        split: [(path, numbers[found]) for found in numbers for path in files[split][classes[split][found]]]
+        for split in classes
     }
     _check_counts(labelled, tuple(numbers), name)
     return Layout(tuple(numbers), labelled["train"], labelled.get("test"))
 
 
 def _without_ignored(paths: Iterable[str], name: str) -> Iterator[str]:
-    """Leave out what is hidden or a file manager's. Raises DataError for names that are not text."""
+    """Leave out hidden files, a file manager's, and texts beside the splits. Raises DataError for names not in text."""
     for path in paths:
         parts = path.rstrip("/").split("/")
         if any(part.startswith(".") or part.endswith("~") or part.lower() in IGNORED for part in parts):
@@ -65,16 +64,15 @@ def _without_ignored(paths: Iterable[str], name: str) -> Iterator[str]:
         if not path.isprintable():
             kind = "not UTF-8" if any("\ud800" <= sign <= "\udfff" for sign in path) else "not printable"
             raise DataError(f"{name}: the name {path!a} is {kind}; rename it")
-        yield path
+        if "/" in path or path.lower().endswith(IMAGES):
+            yield path
 
 
 def _check_place(path: str, name: str) -> list[str]:
-    """Return the parts of a path that is a split, a class or an image; none for a file beside the splits."""
+    """Return the parts of a path that is a split, a class or a file in a class. Raises DataError for any other."""
     is_folder = path.endswith("/")
     parts = path.rstrip("/").split("/")
-    if len(parts) == 1 and not is_folder and not path.lower().endswith(IMAGES):
-        return []
-    if parts[0] not in SPLITS and is_folder:
+    if parts[0] not in SPLITS and "/" in path:
         raise DataError(f"{name}/{path}: is neither train nor test; {EXPECTED}")
     if len(parts) < 3 and not is_folder:
         raise DataError(f"{name}/{path}: is in no class; {EXPECTED}")
@@ -84,7 +82,10 @@ def _check_place(path: str, name: str) -> list[str]:
 
 
 def _classes(folders: Iterable[str], name: str) -> dict[str, str]:
-    """Return the folder of each class by the class's name. Raises DataError for names that cannot be told apart."""
+    """Return the folder of each class by the class's name, whose accents are encoded in one way (NFC).
+
+    Raises DataError for a name that holds other marks, or that cannot be told from another.
+    """
     classes: dict[str, str] = {}
     known: dict[str, str] = {}
     for folder in folders:
@@ -98,7 +99,7 @@ def _classes(folders: Iterable[str], name: str) -> dict[str, str]:
             )
         if (other := known.setdefault(found.casefold(), folder)) != folder:
             raise DataError(
-                f"{name}: the classes {other} and {folder} differ in case or accents' encoding alone; rename one"
+                f"{name}: the classes {other} and {folder} differ only in case or the encoding of accents; rename one"
             )
         classes[found] = folder
     return classes
@@ -109,7 +110,7 @@ def _is_allowed(sign: str) -> bool:
 
 
 def _check_classes(classes: dict[str, dict[str, str]], name: str) -> None:
-    """Raise DataError for too few or too many classes, or others in test than in train."""
+    """Raise DataError for too few or too many classes, or if test has other classes than train."""
     train = classes["train"]
     if not FEWEST_CLASSES <= len(train) <= MOST_CLASSES:
         raise DataError(
@@ -121,7 +122,7 @@ def _check_classes(classes: dict[str, dict[str, str]], name: str) -> None:
 
 
 def _check_counts(labelled: dict[str, list[tuple[str, int]]], classes: tuple[str, ...], name: str) -> None:
-    """Raise DataError for a class that is not enough for every split."""
+    """Raise DataError for a class that has too few images for every split to get one."""
     for split, files in labelled.items():
         counts = Counter(label for _, label in files)
         least, why = (1, "one") if split == "test" else (2, "two: one for train, one for validation")

@@ -1,23 +1,24 @@
 """PNG and JPEG files as pixels: grey or red, green and blue, 8 bits each, of one size."""
 
 import io
+import math
 import struct
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from fashion_mnist.data.split import Bytes
 from fashion_mnist.errors import DataError
-from fashion_mnist.params.data import SMALLEST_SIDE
+from fashion_mnist.params import SMALLEST_SIDE
 
 FORMATS = ("PNG", "JPEG")
 EXPECTED = "expected a PNG or JPEG"
 PNG = b"\x89PNG"
 BIT_DEPTH = 24  # where a PNG says how many bits a value has
-# What Pillow raises for content that is damaged, by where.
+# What Pillow raises for damaged content.
 UNREADABLE = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error,
     Image.DecompressionBombError,
@@ -31,15 +32,15 @@ def decode_image(
 ) -> Bytes:
     """Decode a picture: uint8, shape (height, width, 1) if it is grey, else (height, width, 3).
 
-    Turned as its EXIF data says; what is transparent is laid on white; palettes are resolved. size: height and width to
-    scale it to, whatever its proportions. channels: 1 or 3, to have it grey or in colour whatever it is. name: what an
-    error calls it. Raises DataError for anything that is not one whole PNG or JPEG of 8 bits a value, or is too small.
+    It is turned as its EXIF data says, transparency is laid on white, and palettes are resolved. name: what an error
+    calls it. size: height and width to scale it to, whatever its proportions. channels: 1 or 3 converts it to grey or
+    colour. Raises DataError for anything but one whole PNG or JPEG with 8 bits a value, or if it is too small.
     """
     if content.startswith(PNG) and content[BIT_DEPTH : BIT_DEPTH + 1] == b"\x10":
         raise DataError(f"{name}: has 16 bits a value; expected 8. Convert it first")
     try:
         with warnings.catch_warnings():
-            # Of large pictures and damaged EXIF data: what matters is whether the pixels can be read.
+            # Pillow warns of large pictures and damaged EXIF data; here only the pixels matter.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
                 if picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1:
@@ -64,7 +65,7 @@ def _flatten(picture: Image.Image) -> Image.Image:
     if picture.mode not in ("1", "L", "RGB", "CMYK") or "transparency" in picture.info:
         layers = picture.convert("RGBA")
         flat = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
-        # A palette may hold greys alone.
+        # A palette may hold only greys.
         is_grey = is_grey or (picture.mode == "P" and _is_colourless(flat))
         return flat.convert("L") if is_grey else flat
     return picture.convert("L" if is_grey else "RGB")
@@ -77,7 +78,7 @@ def _is_colourless(picture: Image.Image) -> bool:
 
 
 def _describe(content: bytes, error: BaseException) -> str:
-    """Say what a file is instead, as far as that can be told."""
+    """Say what a file is instead, as far as its first bytes tell."""
     if isinstance(error, Image.DecompressionBombError):
         return "has more pixels than can be opened safely"
     if content.startswith((PNG, b"\xff\xd8")):
@@ -91,8 +92,8 @@ def _describe(content: bytes, error: BaseException) -> str:
 def stack_images(pictures: Mapping[str, Bytes]) -> Bytes:
     """Stack pictures by name into one array, uint8, shape (n, height, width, channels).
 
-    Where one of them is in colour, grey ones become colour, too. Raises DataError that names the first of another size,
-    or if there are more than fit.
+    If one of them is in colour, all become so. Raises DataError that names the first of another size, or for more
+    images than training can hold.
     """
     first, *_ = pictures
     height, width, _ = pictures[first].shape
@@ -103,19 +104,15 @@ def stack_images(pictures: Mapping[str, Bytes]) -> Bytes:
                 "size. Set normalize.size in params.yaml, such as [32, 32]"
             )
     channels = max(picture.shape[2] for picture in pictures.values())
-    check_room((len(pictures), height, width, channels))
-    stacked = np.empty((len(pictures), height, width, channels), np.uint8)
+    shape = (len(pictures), height, width, channels)
+    needed = math.prod(shape) * np.dtype(np.float32).itemsize
+    if needed > MOST_BYTES:
+        raise DataError(
+            f"{len(pictures):,} images of {width}x{height} pixels and {channels} channels take {needed / 2**30:.1f} "
+            f"GiB as float32; expected at most {MOST_BYTES / 2**30:.0f} GiB. Set a smaller normalize.size, or use "
+            "fewer images"
+        )
+    stacked = np.empty(shape, np.uint8)
     for place, picture in enumerate(pictures.values()):
         stacked[place] = picture  # a single channel is repeated
     return stacked
-
-
-def check_room(shape: Sequence[int]) -> None:
-    """Raise DataError for more images than training can hold; shape: (n, height, width, channels)."""
-    count, height, width, channels = shape
-    needed = count * height * width * channels * np.dtype(np.float32).itemsize
-    if needed > MOST_BYTES:
-        raise DataError(
-            f"{count:,} images of {width}x{height} pixels and {channels} channels take {needed / 2**30:.1f} GiB as "
-            f"float32; expected at most {MOST_BYTES / 2**30:.0f} GiB. Set a smaller normalize.size, or use fewer images"
-        )

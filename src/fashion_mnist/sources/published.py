@@ -13,29 +13,29 @@ DRAWN_GARMENTS = FASHION_MNIST.model_copy(update={"dataset": "synthetic", "name"
 
 
 def check_split(split: RawSplit, *, images: int, name: str) -> None:
-    """Refuse a split that is not `images` pictures of Fashion-MNIST's size, equally many of each of its classes.
+    """Raise DataError unless a split has so many images of Fashion-MNIST's size, equally many of each class.
 
-    name: what an error calls the split. Raises DataError, which names MNIST digits as such.
+    name: what an error calls the split. MNIST digits are named as such.
     """
-    if split.images.shape != (images, *IMAGE_SHAPE):
-        raise DataError(f"{name} images: shape is {split.images.shape}; expected {(images, *IMAGE_SHAPE)}")
-    if split.labels.shape != (images,):
-        raise DataError(f"{name} labels: {split.labels.size} of them; expected {images}, one for each image")
-    if split.labels.max() >= len(CLASS_NAMES):
-        raise DataError(f"{name} labels: highest is {split.labels.max()}; expected 0 to {len(CLASS_NAMES) - 1}")
     counts = class_counts(split.labels, len(CLASS_NAMES))
     if tuple(counts) in MNIST_CLASS_COUNTS:
         raise DataError(f"{name} labels: these are MNIST digits; expected {NAME}. Replace the four files.")
-    if len(set(counts)) > 1:
-        raise DataError(f"{name} labels: images per class are {counts}; expected {images // len(CLASS_NAMES)} of each")
+    if split.images.shape != (images, *IMAGE_SHAPE):
+        raise DataError(f"{name} images: shape is {split.images.shape}; expected {(images, *IMAGE_SHAPE)}")
+    share = images // len(CLASS_NAMES)
+    if counts != [share] * len(CLASS_NAMES):
+        raise DataError(
+            f"{name} labels: {split.labels.size} of them, {counts} of each class; expected {images}, "
+            f"{share} of each of {len(CLASS_NAMES)} classes"
+        )
 
 
 def check_fashion_mnist(train: RawSplit, test: RawSplit) -> None:
-    """Refuse anything but the published pixels and labels. Raises DataError that names the part that differs."""
+    """Raise DataError unless pixels and labels are the published ones; it names the part that differs."""
     parts = (train.images, train.labels, test.images, test.labels)
     for (name, expected), values in zip(DIGESTS.items(), parts, strict=True):
-        if array_digest(values) != expected:
+        if (found := array_digest(values)) != expected:
             raise DataError(
-                f"{name}: sha256 of the values is {array_digest(values)[:12]}…, expected {expected[:12]}…; "
-                f"this is not {NAME}. Replace the four files."
+                f"{name}: sha256 of the values is {found[:12]}…, expected {expected[:12]}…; this is not {NAME}. "
+                "Replace the four files."
             )

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fashion_mnist.errors import DataError
 from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, SIDE
 
 Point = tuple[float, float]
@@ -140,14 +139,11 @@ def _draw(cloth: FloatArray, seams: FloatArray, rng: np.random.Generator) -> Byt
 def draw_garments(count: int, *, seed: int) -> tuple[ByteArray, ByteArray]:
     """Draw garments, equally many of each class, in random order; the same seed gives the same bytes.
 
-    images: uint8, shape (count, SIDE, SIDE, 1), background 0. labels: uint8, shape (count,), in Fashion-MNIST's order.
-    Raises DataError unless `count` is a positive multiple of 10.
+    count: a multiple of 10. Returns images, uint8, shape (count, SIDE, SIDE, 1), background 0, and labels, uint8, shape
+    (count,), in Fashion-MNIST's order.
     """
-    classes = len(SILHOUETTES)
-    if count <= 0 or count % classes:
-        nearest = max(1, round(count / classes)) * classes
-        raise DataError(f"count is {count}; expected a positive multiple of {classes}. Ask for {nearest} instead.")
     rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.repeat(np.arange(classes, dtype=np.uint8), count // classes))
+    classes = np.arange(len(SILHOUETTES), dtype=np.uint8)
+    labels = rng.permutation(np.repeat(classes, count // len(classes)))
     stencils = [_stencil(silhouette) for silhouette in SILHOUETTES.values()]
     return np.stack([_draw(*stencils[int(label)], rng) for label in labels])[..., np.newaxis], labels

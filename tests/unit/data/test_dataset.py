@@ -1,10 +1,7 @@
 """Claims about arrays of images: how pixels are scaled, and how validation is cut."""
 
-import re
-
 import numpy as np
 import numpy.typing as npt
-import pytest
 
 from fashion_mnist.data.dataset import (
     array_digest,
@@ -15,7 +12,6 @@ from fashion_mnist.data.dataset import (
     scale_pixels,
 )
 from fashion_mnist.data.split import RawSplit
-from fashion_mnist.errors import DataError
 
 
 def grey(*levels: int) -> npt.NDArray[np.uint8]:
@@ -61,21 +57,6 @@ def test_scaling_leaves_the_input_unchanged() -> None:
     images = grey(0, 128, 255).copy()
     scale_pixels(images)
     assert images[:, 0, 0, 0].tolist() == [0, 128, 255]
-
-
-@pytest.mark.parametrize(
-    ("images", "found"),
-    [
-        (np.zeros((2, 28, 28, 1), np.float32), "float32 of shape (2, 28, 28, 1)"),
-        (np.zeros((28, 28, 3), np.uint8), "uint8 of shape (28, 28, 3)"),
-    ],
-)
-def test_pixels_that_are_scaled_already_or_have_no_channel_are_refused(
-    images: npt.NDArray[np.uint8], found: str
-) -> None:
-    message = f"images are {found}; expected uint8 of shape (n, height, width, channels)"
-    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
-        scale_pixels(images)
 
 
 def test_restored_pixels_are_those_that_were_scaled() -> None:

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fashion_mnist.data.description import Source
 from fashion_mnist.data.split import Bytes
 from fashion_mnist.errors import DataError
-from fashion_mnist.sources.assembly import Source, assemble
+from fashion_mnist.params import NormalizeParams
+from fashion_mnist.sources.assembly import assemble
 from fashion_mnist.sources.folder import Layout
 
 RNG = np.random.default_rng(0)
@@ -28,8 +30,8 @@ def pictures(split: str, counts: tuple[int, ...]) -> tuple[list[tuple[str, int]]
 
 
 def assembled(layout: Layout, images: dict[str, Bytes], **changed: Any) -> Source:
-    settings = {"name": "Pets", "is_resampled": False, "test_share": 0.2, "duplicates": "refuse", "seed": 1} | changed
-    return assemble(layout, images, **settings)
+    settings = {"validation_images": 10, "seed": 1, "size": None, "test_share": 0.2, "duplicates": "refuse"} | changed
+    return assemble(layout, images, NormalizeParams(**settings), name="Pets")
 
 
 TRAIN, TRAIN_IMAGES = pictures("train", COUNTS)
@@ -58,7 +60,7 @@ def test_same_seed_gives_the_same_and_another_seed_another_cut() -> None:
 
 
 def test_data_set_has_the_shape_and_classes_that_were_found() -> None:
-    found = assembled(Layout(CLASSES, TRAIN, None), TRAIN_IMAGES, is_resampled=True).dataset
+    found = assembled(Layout(CLASSES, TRAIN, None), TRAIN_IMAGES, size=(6, 8)).dataset
     assert (found.dataset, found.name, found.classes, found.image_shape) == ("folder", "Pets", CLASSES, (6, 8, 3))
     assert found.is_resampled
 

@@ -89,10 +89,10 @@ def test_accent_may_be_encoded_otherwise_in_test_than_in_train() -> None:
         ),
         ([*listed(train__c=THREE), *WHOLE], "images: class c is in train, but not in test"),
         ([*listed(test__c=THREE), *WHOLE], "images: class c is in test, but not in train"),
-        ([*listed(train__A=THREE), *WHOLE], "images/train: the classes A and a differ in case"),
+        ([*listed(train__A=THREE), *WHOLE], "images/train: the classes A and a differ only in case"),
         (
             listed(("train__\u00e9", THREE), ("train__e\u0301", THREE)),
-            "images/train: the classes e\u0301 and \u00e9 differ in case or accents",
+            "images/train: the classes e\u0301 and \u00e9 differ only in case or the encoding of accents",
         ),
         (listed(("train__b,c", THREE), train__a=THREE), "images/train/b,c: the class's name holds ','"),
         (listed(('train__b"c', THREE), train__a=THREE), "images/train/b\"c: the class's name holds '\"'"),

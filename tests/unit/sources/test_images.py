@@ -12,7 +12,7 @@ from PIL import Image
 
 from fashion_mnist.errors import DataError
 from fashion_mnist.sources import images
-from fashion_mnist.sources.images import check_room, decode_image, stack_images
+from fashion_mnist.sources.images import decode_image, stack_images
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 COLOUR = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -138,8 +138,12 @@ def test_picture_of_another_size_is_named_with_the_first() -> None:
         stack_images({"1": GREY[..., np.newaxis], "2": GREY[:, :6, np.newaxis]})
 
 
-def test_more_images_than_training_holds_are_refused_before_they_are_stacked() -> None:
-    most = images.MOST_BYTES // (4 * 64 * 64 * 3)
-    check_room((most, 64, 64, 3))
+def test_more_images_than_training_holds_are_refused_before_they_are_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.broadcast_to(np.uint8(0), (64, 64, 3))  # which takes no memory
+    most = images.MOST_BYTES // (4 * picture.size)
     with pytest.raises(DataError, match=r"43,691 images of 64x64 pixels and 3 channels take 2\.0 GiB as float32"):
-        check_room((most + 1, 64, 64, 3))
+        stack_images(dict.fromkeys(map(str, range(most + 1)), picture))
+    monkeypatch.setattr(images, "MOST_BYTES", 10 * 4 * picture.size)
+    assert len(stack_images(dict.fromkeys(map(str, range(10)), picture))) == 10
+    with pytest.raises(DataError, match="11 images of 64x64"):
+        stack_images(dict.fromkeys(map(str, range(11)), picture))

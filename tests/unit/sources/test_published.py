@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fashion_mnist.data.dataset import array_digest
+from fashion_mnist.data.dataset import array_digest, class_counts
 from fashion_mnist.data.split import RawSplit
 from fashion_mnist.errors import DataError
 from fashion_mnist.sources import published
@@ -38,6 +38,11 @@ def test_split_with_equally_many_of_each_class_is_accepted() -> None:
     check_split(SIXTY, images=60, name="train")
 
 
+def wrong_labels(count: int, *counts: int) -> str:
+    """Return the line about labels, so many of each class, of which 60 were expected."""
+    return f"train labels: {count} of them, {list(counts)} of each class; expected 60, 6 of each of 10 classes"
+
+
 @pytest.mark.parametrize(
     ("split", "message"),
     [
@@ -46,16 +51,13 @@ def test_split_with_equally_many_of_each_class_is_accepted() -> None:
             SIXTY._replace(images=SIXTY.images[:, :, :27]),
             "train images: shape is (60, 28, 27, 1); expected (60, 28, 28, 1)",
         ),
-        (SIXTY._replace(labels=SIXTY.labels[:50]), "train labels: 50 of them; expected 60, one for each image"),
-        (SIXTY._replace(labels=SIXTY.labels + np.uint8(1)), "train labels: highest is 10; expected 0 to 9"),
         (
-            labelled(repeated([7, 5, 6, 6, 6, 6, 6, 6, 6, 6])),
-            "train labels: images per class are [7, 5, 6, 6, 6, 6, 6, 6, 6, 6]; expected 6 of each",
+            SIXTY._replace(labels=SIXTY.labels[:50]),
+            wrong_labels(50, *class_counts(SIXTY.labels[:50], 10)),
         ),
-        (
-            labelled(np.repeat(np.arange(9, dtype=np.uint8), [12, *[6] * 8])),
-            "train labels: images per class are [12, 6, 6, 6, 6, 6, 6, 6, 6, 0]; expected 6 of each",
-        ),
+        (SIXTY._replace(labels=SIXTY.labels + np.uint8(1)), wrong_labels(60, 0, *[6] * 10)),
+        (labelled(repeated([7, 5, *[6] * 8])), wrong_labels(60, 7, 5, *[6] * 8)),
+        (labelled(repeated([12, *[6] * 8, 0])), wrong_labels(60, 12, *[6] * 8, 0)),
     ],
     ids=["few images", "narrow images", "few labels", "eleventh class", "unbalanced", "class absent"],
 )

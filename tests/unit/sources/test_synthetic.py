@@ -1,12 +1,9 @@
 """Claims about the drawn garments that stand in for Fashion-MNIST."""
 
-import re
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fashion_mnist.errors import DataError
 from fashion_mnist.sources.synthetic import draw_garments
 
 Garments = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
@@ -85,10 +82,3 @@ def test_brightness_varies_between_images(garments: Garments) -> None:
     brightest = garments[0].max(axis=(1, 2))
     assert brightest.min() < 150
     assert brightest.max() > 220
-
-
-@pytest.mark.parametrize(("count", "nearest"), [(-10, 10), (0, 10), (4, 10), (27, 30)])
-def test_count_that_is_no_positive_multiple_of_ten_is_refused(count: int, nearest: int) -> None:
-    message = f"count is {count}; expected a positive multiple of 10. Ask for {nearest} instead."
-    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
-        draw_garments(count, seed=0)
