@@ -38,7 +38,7 @@ def run(main: Callable[[], Work | None], *, refused: int = 1) -> NoReturn:
         work = main()
         refuse_edits(STAGE, INPUTS)
         if work is not None:
-            keep_cost(work)
+            _keep_cost(work)
     except PipelineError as error:
         print(f"error: {error}{former_outputs()}", file=sys.stderr)  # noqa: T201
         sys.exit(refused)
@@ -71,23 +71,19 @@ class Unread(io.FileIO):
 
 def outlive_readers() -> None:
     """Let stdout and stderr lose their readers, or be closed from the start, without an error."""
-    sys.stdout = outliving(sys.stdout, sys.__stdout__)
-    sys.stderr = outliving(sys.stderr, sys.__stderr__)
+    sys.stdout = _outliving(sys.stdout, sys.__stdout__)
+    sys.stderr = _outliving(sys.stderr, sys.__stderr__)
 
 
-def outliving(stream: TextIO | None, original: TextIO | None) -> TextIO:
-    """Return a stream to the same file that may lose its reader; what a test has put there stays."""
+def _outliving(stream: TextIO | None, original: TextIO | None) -> TextIO:
     if stream is None:
         return open(os.devnull, "w")  # noqa: PTH123 - devnull is no path of ours; it stays open to the end
     if stream is not original or not isinstance(stream, io.TextIOWrapper):
-        return stream
-    file = Unread(stream.fileno(), "w", closefd=False)
+        return stream  # what a test has put there
+    raw = Unread(stream.fileno(), "w", closefd=False)
+    buffer = raw if stream.write_through else io.BufferedWriter(raw)  # the former with python -u
     return io.TextIOWrapper(
-        file if isinstance(stream.buffer, io.FileIO) else io.BufferedWriter(file),  # the former with python -u
-        stream.encoding,
-        stream.errors,
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
+        buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering, write_through=stream.write_through
     )
 
 
@@ -99,11 +95,10 @@ def former_outputs() -> str:
     return ""
 
 
-def keep_cost(work: Work) -> None:
-    """Record what a stage cost; a failure is only a warning, because the stage has succeeded."""
+def _keep_cost(work: Work) -> None:
     try:
         record_cost(work)
-    except ArtifactError as error:
+    except ArtifactError as error:  # only a warning, because the stage has succeeded
         print(f"warning: the cost of this stage was not recorded. {error}", file=sys.stderr)  # noqa: T201
 
 
