@@ -1,8 +1,8 @@
 """Find the commit that the gate compares with; no state is ever compared with itself.
 
 A change is compared with the commit where it left the branch that it is for: the one that CI names, else the default
-branch. On that branch itself, results that are not committed are compared with the last commit, and committed ones with
-the commit before the push, or else with the one before HEAD.
+branch. On that branch itself, uncommitted results are compared with the last commit, and committed ones with the commit
+before the push, or else with the one before HEAD.
 """
 
 import json
@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fashion_mnist.errors import BaselineError, PipelineError
-from pipeline.bytes.formats import parse_json
-from pipeline.gate.evaluations import read_document, revision, working_tree
+from pipeline.gate.evaluations import WORKING_TREE, read_data, revision
 from pipeline.runtime import git
-from pipeline.runtime.paths import DATA, DVC_LOCK
+from pipeline.runtime.paths import DVC_LOCK
 
 # Variables of CI systems, as these document them. The branch that a pull request is to be merged into:
 TARGETS = (
@@ -28,12 +27,12 @@ TARGETS = (
     "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
 )
 # The commit where the pull request left it. Second choice: GitLab keeps it when the target is changed.
-BASES = ("CI_MERGE_REQUEST_DIFF_BASE_SHA",)
+BASE = "CI_MERGE_REQUEST_DIFF_BASE_SHA"
 DEFAULTS = ("CI_DEFAULT_BRANCH", "BUILDKITE_PIPELINE_DEFAULT_BRANCH")
 # The commit that was pushed or built before; Jenkins' last success comes first, so what failed since is judged again.
 BEFORE = ("CI_COMMIT_BEFORE_SHA", "GIT_PREVIOUS_SUCCESSFUL_COMMIT", "GIT_PREVIOUS_COMMIT")
 EVENT = "GITHUB_EVENT_PATH"  # a file in which GitHub describes the push
-VARIABLES = (*TARGETS, *BASES, *DEFAULTS, *BEFORE, EVENT)
+VARIABLES = (*TARGETS, BASE, *DEFAULTS, *BEFORE, EVENT)
 
 
 class Baseline(NamedTuple):
@@ -80,54 +79,42 @@ def where_head_left(head: str) -> tuple[str, str]:
     A branch whose results are about other data is not it, unless there is no other: a project that began as a clone of
     this one may still have that as its remote.
     """
-    if target := target_branch():
-        return left_target(head, target)
-    found = []
+    if target := first(TARGETS) or event("merge_group", "base_ref"):
+        return left_target(head, target.removeprefix("refs/heads/"))
+    of_other_data = None
     for branch in default_branches():
-        name = git.branch_name(branch)
-        commit = git.merge_base(head, branch)
+        name, commit = git.branch_name(branch), git.merge_base(head, branch)
         if commit is None:
             raise BaselineError(f"HEAD and {name} have no common commit in this clone{advice()}")
         if not holds_other_data(commit):
             return commit, name
-        found.append((commit, name))
-    if found:
-        return found[0]
-    raise BaselineError(
-        f"this clone does not say which branch is the default one; expected main or master{way_to_default()}"
-    )
-
-
-def way_to_default() -> str:
-    """Return advice on how to learn the default branch, with all of its commits."""
-    remote = git.remote()
-    if not remote:
-        return ". Name a revision with --baseline"
-    fetch = f"git fetch{' --unshallow' if git.is_shallow() else ''} {remote} '+refs/heads/*:refs/remotes/{remote}/*'"
-    return (
-        f", or that of {remote}. Type `{fetch} && git remote set-head {remote} --auto` and run again, or name "
-        "a revision with --baseline"
-    )
+        of_other_data = of_other_data or (commit, name)
+    if of_other_data:
+        return of_other_data
+    way = ". Name a revision with --baseline"
+    if remote := git.remote():
+        fetch = fetch_command(remote, f"'+refs/heads/*:refs/remotes/{remote}/*'")
+        way = f", or that of {remote}. Type `{fetch} && git remote set-head {remote} --auto` and run again, or name "
+        way += "a revision with --baseline"
+    raise BaselineError(f"this clone does not say which branch is the default one; expected main or master{way}")
 
 
 def left_target(head: str, target: str) -> tuple[str, str]:
     """Return the last commit that HEAD shares with the branch that CI names, and the name of that branch."""
-    for branch in (f"refs/remotes/{git.remote()}/{target}", f"refs/heads/{target}"):
+    remote = git.remote() or "origin"
+    for branch in (f"refs/remotes/{remote}/{target}", f"refs/heads/{target}"):
         if git.find_commit(branch) and (commit := git.merge_base(head, branch)):
             return commit, git.branch_name(branch)
-    commit = git.find_commit(first(BASES)) if first(BASES) else None
-    if commit is None:
-        remote = git.remote() or "origin"
-        raise BaselineError(
-            f"this change is for {target}, as CI says, and this clone does not hold where it left that branch. Type "
-            f"`git fetch{' --unshallow' if git.is_shallow() else ''} {remote} "
-            f"+refs/heads/{target}:refs/remotes/{remote}/{target}` and run again"
-        )
-    return commit, target
+    if (base := os.environ.get(BASE)) and (commit := git.find_commit(base)):
+        return commit, target
+    raise BaselineError(
+        f"this change is for {target}, as CI says, and this clone does not hold where it left that branch. Type "
+        f"`{fetch_command(remote, f'+refs/heads/{target}:refs/remotes/{remote}/{target}')}` and run again"
+    )
 
 
 def default_branches() -> Iterator[str]:
-    """List the branches of this clone that may be the default one, the surest first."""
+    """List the branches of this clone that may be the default one, the most likely first."""
     remote = git.remote()
     names = [name for name in (*map(os.environ.get, DEFAULTS), event("repository", "default_branch")) if name]
     names += ["main", "master"]
@@ -142,7 +129,7 @@ def default_branches() -> Iterator[str]:
 def holds_other_data(commit: str) -> bool:
     """Tell whether the evaluation at a commit is about a data set of another name, with other test labels."""
     with suppress(PipelineError, KeyError, TypeError):
-        here, there = (read_document(place, str(DATA), parse_json) for place in (working_tree(), revision(commit)))
+        here, there = map(read_data, (WORKING_TREE, revision(commit)))
         is_renamed = any(here[key] != there[key] for key in ("dataset", "name"))
         return is_renamed and bool(here["test"]["labels_sha256"] != there["test"]["labels_sha256"])
     return False
@@ -170,11 +157,6 @@ def take_previous(head: str) -> Baseline:
     return Baseline(commit, f"{commit[:7]}, the commit before HEAD")
 
 
-def target_branch() -> str:
-    """Return the branch that CI says this change is to be merged into; empty if it says none."""
-    return (first(TARGETS) or event("merge_group", "base_ref")).removeprefix("refs/heads/")
-
-
 def first(variables: Sequence[str]) -> str:
     """Return the value of the first of these environment variables that has one; empty if none has."""
     return next(filter(None, map(os.environ.get, variables)), "")
@@ -195,3 +177,8 @@ def advice() -> str:
     if git.is_shallow():
         return ", which is shallow. Type `git fetch --unshallow` and run again"
     return ". Name one with --baseline"
+
+
+def fetch_command(remote: str, what: str) -> str:
+    """Return the command that fetches something with all of its history."""
+    return f"git fetch{' --unshallow' if git.is_shallow() else ''} {remote} {what}"

@@ -11,7 +11,7 @@ from pipeline.bytes.formats import parse_json
 from pipeline.runtime.command import parse_arguments, run
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.image_folder import list_images
-from pipeline.runtime.lock import read_outputs
+from pipeline.runtime.lock import read_lock
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DVC_LOCK, REQUIREMENTS
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if params.dataset == "folder":
         list_images(Path(params.folder))
     if DVC_LOCK.is_file():
-        read_outputs()
+        read_lock()
     if RWLOCK.is_file():
         check_rwlock()
 

@@ -1,0 +1,124 @@
+"""Judge a change: the evaluation in the working tree against that at a git revision."""
+
+from collections.abc import Collection, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from fashion_mnist.data.description import DataDescription, parse_description
+from fashion_mnist.errors import PipelineError
+from fashion_mnist.gate.judgement import NEW, Verdict, judge, least_lead
+from fashion_mnist.params import Params
+from fashion_mnist.report.language import points
+from pipeline.gate.acceptance import TEST_SET, list_needed, read_accepted
+from pipeline.gate.baselines import Baseline, find_baseline
+from pipeline.gate.evaluations import WORKING_TREE, RecordedEvaluation, list_changes, read_evaluation, revision
+from pipeline.gate.replicates import add_replicates
+from pipeline.gate.staleness import check_current
+from pipeline.runtime.machine import cpu_model
+from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import DATA, METRICS, PREDICTIONS, STUDY, STUDY_PREDICTIONS
+from pipeline.study.key import describe_code, take_code
+
+EXIT_CODES = {"passes": 0, "regression": 1, "cannot judge": 2}
+# What is compared: if none of it differs from a commit, then that commit is what is judged.
+JUDGED = (METRICS, PREDICTIONS, DATA)
+STUDIED = (*JUDGED, STUDY, STUDY_PREDICTIONS)
+
+
+def judge_change(named: str | None, *, seeds: bool = False) -> dict[str, Any]:
+    """Judge the working tree against a revision; the verdict, one of EXIT_CODES, with its reasons.
+
+    named: a revision that the user names. seeds: compare means over the seeds of both studies.
+    """
+    try:
+        return _judge(read_params(), named, seeds=seeds)
+    except PipelineError as error:
+        return {"verdict": "cannot judge", "reason": str(error)}
+
+
+def _judge(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
+    baseline = find_baseline(named, STUDIED if seeds else JUDGED)
+    check_current(params)
+    accepted = read_accepted(baseline.commit)
+    old, new, needed = read_sides(params, baseline, accepted, seeds=seeds)
+    data = parse_description(DataDescription, new.data, name=str(DATA))
+    verdicts = judge_models(params, old, new, class_names=data.classes, is_compared=TEST_SET not in needed)
+    failures = [f"{name}: {failure}" for name, verdict in verdicts.items() for failure in verdict.failures]
+    remarks = [f"{name}: {remark}" for name, verdict in verdicts.items() for remark in verdict.remarks]
+    if lacking := lacks_lead(params, new):
+        # For your own images, a lead is required only if the baseline had one.
+        is_required = data.dataset != "folder" or not lacks_lead(params, old)
+        (failures if is_required else remarks).append(lacking)
+    return {
+        "verdict": "regression" if failures else "passes",
+        "baseline": {"revision": baseline.commit, "described": baseline.described},
+        "accepted": [{"what": what, "commit": commit, "needed": what in needed} for what, commit in accepted.items()],
+        "margin": params.gate.margin,
+        "confidence": params.gate.confidence,
+        "cpu": cpu_model(),
+        "instructions": {name: section.instructions for name, section in params.train.items()},
+        "reproduced": is_reproduced(old, new),
+        "failures": failures,
+        "remarks": remarks,
+        "changes": list_changes(old, new),
+        "models": {name: verdict._asdict() for name, verdict in verdicts.items()},
+    }
+
+
+def read_sides(
+    params: Params, baseline: Baseline, accepted: Collection[str], *, seeds: bool
+) -> tuple[RecordedEvaluation, RecordedEvaluation, Collection[str]]:
+    """Read the evaluations at a commit and in the working tree, and what the change needs to be accepted.
+
+    Raises PipelineError if they cannot be compared.
+    """
+    there = revision(baseline.commit)
+    known = [PurePath(name).stem for name in there.list(str(METRICS))]
+    new = read_evaluation(WORKING_TREE, list(params.train))
+    old = read_evaluation(there, known) if known else RecordedEvaluation(new.labels, {}, {}, {}, {})
+    needed = list_needed(old, new, accepted, described=baseline.described)
+    if seeds:  # code is compared only here: an old revision holds other files
+        old = old if TEST_SET in needed else add_replicates(there, old, known)
+        new = add_replicates(WORKING_TREE, new, known, code=describe_code(take_code()))
+    return old, new, needed
+
+
+def judge_models(
+    params: Params, old: RecordedEvaluation, new: RecordedEvaluation, *, class_names: Sequence[str], is_compared: bool
+) -> dict[str, Verdict]:
+    """Judge each model, against the baseline if the two can be compared, and against its floors."""
+    return {
+        name: judge(
+            new.labels,
+            evaluation,
+            old.evaluations.get(name) if is_compared else None,
+            margin=params.gate.margin,
+            confidence=params.gate.confidence,
+            floors=params.gate.floors.get(name),
+            class_names=class_names,
+            why_not_compared=NEW if is_compared else "not compared with the baseline: another test set",
+        )
+        for name, evaluation in new.evaluations.items()
+    }
+
+
+def lacks_lead(params: Params, state: RecordedEvaluation) -> str:
+    """Return a sentence unless the candidate is shown to be more accurate than the baseline model; empty if it is."""
+    baseline, candidate = params.report.baseline, params.report.candidate
+    if not {baseline, candidate} <= state.evaluations.keys():
+        return f"{candidate} and {baseline} are not both evaluated"
+    before, after = (state.evaluations[model].predictions for model in (baseline, candidate))
+    lead = least_lead(state.labels, before, after, confidence=params.gate.confidence)
+    if lead > 0:
+        return ""
+    return (
+        f"{candidate} is not shown to be more accurate than {baseline}: with {100 * params.gate.confidence:g} % "
+        f"confidence its lead is at least {points(lead)} points; expected more than 0"
+    )
+
+
+def is_reproduced(old: RecordedEvaluation, new: RecordedEvaluation) -> bool:
+    """Tell whether metrics, predictions and models are the same bytes in both states."""
+    return old.content == new.content and all(
+        old.training_of(model).outs == new.training_of(model).outs for model in old.evaluations
+    )
