@@ -1,12 +1,12 @@
 """Judge a change: the evaluation in the working tree against that at a git revision."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import PurePath
 from typing import Any
 
 from fashion_mnist.data.description import DataDescription, parse_description
 from fashion_mnist.errors import PipelineError
-from fashion_mnist.gate.judgement import NEW, Verdict, judge, least_lead
+from fashion_mnist.gate.judgement import NEW, judge, least_lead
 from fashion_mnist.params import Params
 from fashion_mnist.report.language import points
 from pipeline.gate.acceptance import TEST_SET, list_needed, read_accepted
@@ -23,6 +23,7 @@ EXIT_CODES = {"passes": 0, "regression": 1, "cannot judge": 2}
 # What is compared: if none of it differs from a commit, then that commit is what is judged.
 JUDGED = (METRICS, PREDICTIONS, DATA)
 STUDIED = (*JUDGED, STUDY, STUDY_PREDICTIONS)
+OTHER_TEST_SET = "not compared with the baseline: another test set"
 
 
 def judge_change(named: str | None, *, seeds: bool = False) -> dict[str, Any]:
@@ -37,12 +38,17 @@ def judge_change(named: str | None, *, seeds: bool = False) -> dict[str, Any]:
 
 
 def _judge(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
-    baseline = find_baseline(named, STUDIED if seeds else JUDGED)
+    gate, baseline = params.gate, find_baseline(named, STUDIED if seeds else JUDGED)
     check_current(params)
     accepted = read_accepted(baseline.commit)
     old, new, needed = read_sides(params, baseline, accepted, seeds=seeds)
     data = parse_description(DataDescription, new.data, name=str(DATA))
-    verdicts = judge_models(params, old, new, class_names=data.classes, is_compared=TEST_SET not in needed)
+    is_compared = TEST_SET not in needed
+    options: dict[str, Any] = {"class_names": data.classes, "why_not_compared": NEW if is_compared else OTHER_TEST_SET}
+    verdicts = {
+        name: judge(new.labels, found, old.evaluations.get(name) if is_compared else None, gate, model=name, **options)
+        for name, found in new.evaluations.items()
+    }
     failures = [f"{name}: {failure}" for name, verdict in verdicts.items() for failure in verdict.failures]
     remarks = [f"{name}: {remark}" for name, verdict in verdicts.items() for remark in verdict.remarks]
     if lacking := lacks_lead(params, new):
@@ -53,8 +59,8 @@ def _judge(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
         "verdict": "regression" if failures else "passes",
         "baseline": {"revision": baseline.commit, "described": baseline.described},
         "accepted": [{"what": what, "commit": commit, "needed": what in needed} for what, commit in accepted.items()],
-        "margin": params.gate.margin,
-        "confidence": params.gate.confidence,
+        "margin": gate.margin,
+        "confidence": gate.confidence,
         "cpu": cpu_model(),
         "instructions": {name: section.instructions for name, section in params.train.items()},
         "reproduced": is_reproduced(old, new),
@@ -81,25 +87,6 @@ def read_sides(
         old = old if TEST_SET in needed else add_replicates(there, old, known)
         new = add_replicates(WORKING_TREE, new, known, code=describe_code(take_code()))
     return old, new, needed
-
-
-def judge_models(
-    params: Params, old: RecordedEvaluation, new: RecordedEvaluation, *, class_names: Sequence[str], is_compared: bool
-) -> dict[str, Verdict]:
-    """Judge each model, against the baseline if the two can be compared, and against its floors."""
-    return {
-        name: judge(
-            new.labels,
-            evaluation,
-            old.evaluations.get(name) if is_compared else None,
-            margin=params.gate.margin,
-            confidence=params.gate.confidence,
-            floors=params.gate.floors.get(name),
-            class_names=class_names,
-            why_not_compared=NEW if is_compared else "not compared with the baseline: another test set",
-        )
-        for name, evaluation in new.evaluations.items()
-    }
 
 
 def lacks_lead(params: Params, state: RecordedEvaluation) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest, ttest_ind
 
 from fashion_mnist.data.split import Labels
-from fashion_mnist.params import Floors
+from fashion_mnist.params import Floors, GateParams
 from fashion_mnist.scores.comparison import compare, least_difference
 
 NEW = "new: the baseline holds no such model"
@@ -48,21 +48,20 @@ def judge(
     labels: Labels,
     new: Evaluation,
     old: Evaluation | None,
+    gate: GateParams,
     *,
-    margin: float,
-    confidence: float,
-    floors: Floors | None,
+    model: str,
     class_names: Sequence[str],
     why_not_compared: str = NEW,
 ) -> Verdict:
     """Judge one model against the same model at the baseline, and against its floors.
 
-    labels: uint8, shape (n,). margin: the tolerated loss of accuracy, a share. confidence: one-sided.
-    why_not_compared: the remark if there is no old evaluation. With replicates on both sides, the means over seeds are
-    compared instead of single runs; p, floors and the exchanged images remain those of the single runs. Raises
-    DataError when lengths differ.
+    labels: uint8, shape (n,). why_not_compared: the remark if there is no old evaluation. With replicates on both
+    sides, the means over seeds are compared instead of single runs; p, floors and the exchanged images remain those of
+    the single runs. Raises DataError when lengths differ.
     """
-    below, small = _below_floors(labels, new.predictions, floors, confidence=confidence, class_names=class_names)
+    confidence = gate.confidence
+    below, small = _below_floors(labels, new.predictions, gate.floors.get(model), confidence, class_names)
     if old is None:
         return Verdict(_accuracy(labels, new.predictions), failures=below, remarks=[why_not_compared, *small])
     before, after = [_accuracy(labels, old.predictions)], [_accuracy(labels, new.predictions)]
@@ -74,26 +73,26 @@ def judge(
         at_worst, at_best = difference_of_means(before, after, confidence=confidence)
         runs = f", the mean of {len(after)} seeds against {len(before)}"
     was, now = float(np.mean(before)), float(np.mean(after))
-    failures, remarks = _describe_change(was, now, (at_worst, at_best), runs, margin=margin, confidence=confidence)
+    failures, remarks = _describe_change(was, now, (at_worst, at_best), runs, gate)
     p = compare(labels, old.predictions, new.predictions, confidence=confidence)["mcnemar_p"]
     exchanged = _exchanged(labels, old.predictions, new.predictions, class_names)
     return Verdict(now, was, now - was, at_worst, at_best, p, exchanged, failures + below, remarks + small)
 
 
 def _describe_change(
-    was: float, now: float, bounds: tuple[float, float], runs: str, *, margin: float, confidence: float
+    was: float, now: float, bounds: tuple[float, float], runs: str, gate: GateParams
 ) -> tuple[list[str], list[str]]:
     """Say what fails, and what else is worth knowing; runs: what the accuracies are means of."""
-    at_worst, at_best = bounds
+    (at_worst, at_best), with_confidence = bounds, f"with {100 * gate.confidence:g} % confidence"
     moved = f"{abs(100 * (now - was)):.2f} points {'lost' if now < was else 'gained'}{runs}"
-    if at_worst < -margin:
+    if at_worst < -gate.margin:
         failure = (
-            f"accuracy: {moved} ({100 * was:.2f} % to {100 * now:.2f} %); with {100 * confidence:g} % confidence "
-            f"the loss is at most {-100 * at_worst:.2f}, and {100 * margin:.2f} are tolerated"
+            f"accuracy: {moved} ({100 * was:.2f} % to {100 * now:.2f} %); {with_confidence} the loss is at most "
+            f"{-100 * at_worst:.2f}, and {100 * gate.margin:.2f} are tolerated"
         )
         return [failure], []
     if at_worst > 0:
-        return [], [f"better: {moved}, with {100 * confidence:g} % confidence at least {100 * at_worst:.2f}"]
+        return [], [f"better: {moved}, {with_confidence} at least {100 * at_worst:.2f}"]
     return [], [f"worse within the margin: {moved}"] if at_best < 0 else []
 
 
@@ -115,7 +114,7 @@ def difference_of_means(before: Sequence[float], after: Sequence[float], *, conf
 
 
 def _below_floors(
-    labels: Labels, predictions: Labels, floors: Floors | None, *, confidence: float, class_names: Sequence[str]
+    labels: Labels, predictions: Labels, floors: Floors | None, confidence: float, class_names: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """Say which floors are not exceeded with confidence, and which classes are too small to show it.
 

@@ -56,15 +56,8 @@ def decide_promotion(
     against = f"the champion, {champion.model}, {100 * champion.validation_accuracy:.2f} %{champion.note}"
     if candidate.validation_accuracy <= champion.validation_accuracy:
         return Decision(False, f"{reached} and does not beat {against}")
-    verdict = judge(
-        candidate.labels,
-        Evaluation(candidate.predictions),
-        Evaluation(champion.predictions),
-        margin=gate.margin,
-        confidence=gate.confidence,
-        floors=gate.floors.get(candidate.model),
-        class_names=class_names,
-    )
+    new, old = Evaluation(candidate.predictions), Evaluation(champion.predictions)
+    verdict = judge(candidate.labels, new, old, gate, model=candidate.model, class_names=class_names)
     if verdict.failures:
         return Decision(False, f"{reached} against {against}, but the gate refuses it: {'; '.join(verdict.failures)}")
     return Decision(True, f"{reached} against {against}; the gate passes")
