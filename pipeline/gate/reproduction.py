@@ -5,17 +5,14 @@ Exit codes with --strict: 0 if the results are reproduced; 1 if not, or if any o
 gate's if that compares. Without --strict always 0.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fashion_mnist.errors import ArtifactError, GitError
-from fashion_mnist.gate.text import judgement_text
 from pipeline.bytes.numerics import has_avx2
-from pipeline.gate.change import EXIT_CODES, judge_change
 from pipeline.runtime import git
-from pipeline.runtime.command import run, say
+from pipeline.runtime.command import parser_of, run, say
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.lock import NOTHING, Lock, parse_lock, read_lock
 from pipeline.runtime.machine import cpu_model
@@ -34,7 +31,7 @@ class Finding(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare with the last commit, say what was found, and exit."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--strict", action="store_true", help="fail unless the results are reproduced")
     options = parser.parse_args(argv)
     try:
@@ -44,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     say(finding.message)
     code = 0 if finding.reproduced else 1
     if finding.ask_gate:
+        # Imported here, since SciPy takes most of this command's time and is rarely needed.
+        from fashion_mnist.gate.text import judgement_text
+        from pipeline.gate.change import EXIT_CODES, judge_change
+
         judgement = judge_change("HEAD")
         say(judgement_text(judgement))
         code = EXIT_CODES[judgement["verdict"]]

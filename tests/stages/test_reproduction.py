@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
-from pipeline.gate import reproduction
+from pipeline.gate import change, reproduction
 from pipeline.runtime import packages
 from pipeline.runtime.paths import COMPUTE_LOCK
 from pipeline.tools.demo import PROJECT, change_params
@@ -110,7 +110,7 @@ def test_gate_judges_where_no_bits_are_promised(
         assert named == "HEAD"
         return {"verdict": "cannot judge", "reason": "it asks for more"}
 
-    monkeypatch.setattr(reproduction, "judge_change", refuse)
+    monkeypatch.setattr(change, "judge_change", refuse)
     write_lock(train="other")
     if reason == "cpu":
         monkeypatch.setattr(reproduction, "has_avx2", lambda: False)
