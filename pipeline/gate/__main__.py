@@ -7,7 +7,6 @@ cache, no TensorFlow. A line `Gate-Accept: test set` or `Gate-Accept: model NAME
 another test set, or that a model is gone.
 """
 
-import argparse
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,13 +15,13 @@ from pathlib import Path
 from fashion_mnist.gate.text import judgement_markdown, judgement_text
 from pipeline.bytes.formats import write_json
 from pipeline.gate.change import EXIT_CODES, judge_change
-from pipeline.runtime.command import run, say
+from pipeline.runtime.command import parser_of, run, say
 from pipeline.runtime.files import write_bytes
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the judgement, write it to the files asked for, and exit with its code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--baseline", metavar="REVISION", help="a git revision whose reports/ to compare with")
     parser.add_argument("--seeds", action="store_true", help="compare means over the seeds of `make study`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the judgement to FILE, for machines")

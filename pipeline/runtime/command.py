@@ -18,19 +18,19 @@ from pipeline.runtime.edits import read_inputs, refuse_edits
 from pipeline.runtime.lock import ways_back
 
 INTERRUPTED = 130
-# As dvc.yaml names it; empty outside of DVC.
+# The stage's name in dvc.yaml; empty outside of DVC.
 STAGE = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
 # Read here, since most of a stage's code is imported after this module.
 INPUTS = read_inputs(STAGE) if STAGE else {}
-# Keras imports these wherever they are installed, for features that nothing here uses; that takes a third of its time.
+# Keras imports these if they are installed, for features that nothing here uses; that takes a third of its time.
 UNUSED_BY_KERAS = ("matplotlib", "sklearn")
 
 
 def run(main: Callable[[], Work | None], *, refused: int = 1) -> NoReturn:
     """Run a stage's main and exit: 0 on success, `refused` with one line for a mistake of the user, 130 on Ctrl-C.
 
-    If main returns its Work, the cost is recorded. A reader of the output that leaves, as `head` does, changes nothing:
-    the files are still written, and the exit code is that of the result.
+    If main returns its Work, the cost is recorded. If the reader of the output leaves, as `head` does, the files are
+    still written, and the exit code is that of the result.
     """
     outlive_readers()
     try:
@@ -49,7 +49,7 @@ def run(main: Callable[[], Work | None], *, refused: int = 1) -> NoReturn:
 
 
 def refuse_another_checkout() -> None:
-    """Raise PipelineError if the current folder holds code of its own: dvc.lock there would record what did not run."""
+    """Raise PipelineError if the current folder holds code of its own: dvc.lock would record code that did not run."""
     here = Path(pipeline.__name__, "__init__.py")
     if here.is_file() and not here.samefile(pipeline.__file__):
         raise PipelineError(
@@ -88,7 +88,7 @@ def _outliving(stream: TextIO | None, original: TextIO | None) -> TextIO:
 
 
 def former_outputs() -> str:
-    """Say how to bring back what DVC removed before it started the stage that now fails; empty outside of DVC."""
+    """Say how to bring back the outputs that DVC removed before the stage that now fails; empty outside of DVC."""
     with suppress(ArtifactError):
         if STAGE and (ways := ways_back(STAGE)):
             return f" (DVC has removed what {STAGE} made before; to have that back: `{'; '.join(ways)}`)"
@@ -102,22 +102,27 @@ def _keep_cost(work: Work) -> None:
         print(f"warning: the cost of this stage was not recorded. {error}", file=sys.stderr)  # noqa: T201
 
 
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser whose --help prints the description as it stands."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
 def parse_arguments(argv: Sequence[str] | None, *, description: str | None, **arguments: str) -> argparse.Namespace:
     """Parse positional arguments, given as name=help; --help prints the description."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(description)
     for name, text in arguments.items():
         parser.add_argument(name, help=text)
     return parser.parse_args(argv)
 
 
 def progress_bar(*, total: int, label: str, unit: str) -> "tqdm[NoReturn]":
-    """Return a progress bar on stderr; silent where stderr is not a terminal, such as in CI."""
+    """Return a progress bar on stderr; silent if stderr is not a terminal, such as in CI."""
     return tqdm(total=total, desc=label, unit=unit, disable=None, dynamic_ncols=True)
 
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """Import Keras without what is unused, and discard what is written to stderr, even by compiled code.
+    """Import Keras without unused packages, and discard what is written to stderr, even by compiled code.
 
     TensorFlow describes the machine at each import, before any log level takes effect. Exceptions still propagate.
     """
