@@ -26,10 +26,10 @@ TARGETS = (
     "SYSTEM_PULLREQUEST_TARGETBRANCH",  # Azure Pipelines
     "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
 )
-# The commit where the pull request left it. Second choice: GitLab keeps it when the target is changed.
+# The commit where the pull request left that branch. Second choice: GitLab keeps it when the target is changed.
 BASE = "CI_MERGE_REQUEST_DIFF_BASE_SHA"
 DEFAULTS = ("CI_DEFAULT_BRANCH", "BUILDKITE_PIPELINE_DEFAULT_BRANCH")
-# The commit that was pushed or built before; Jenkins' last success comes first, so what failed since is judged again.
+# The commit that was pushed or built before. Jenkins' last success comes first, so later failures are judged again.
 BEFORE = ("CI_COMMIT_BEFORE_SHA", "GIT_PREVIOUS_SUCCESSFUL_COMMIT", "GIT_PREVIOUS_COMMIT")
 EVENT = "GITHUB_EVENT_PATH"  # a file in which GitHub describes the push
 VARIABLES = (*TARGETS, BASE, *DEFAULTS, *BEFORE, EVENT)
@@ -43,7 +43,7 @@ class Baseline(NamedTuple):
 
 
 def find_baseline(named: str | None, judged: Sequence[Path]) -> Baseline:
-    """Return the commit to compare with. Raises BaselineError when there is none in this clone.
+    """Return the commit to compare with. Raises BaselineError if this clone holds none.
 
     named: a revision that the user names. judged: the files that are compared.
     """
@@ -61,7 +61,7 @@ def find_baseline(named: str | None, judged: Sequence[Path]) -> Baseline:
 
 
 def take_named(named: str, head: str, judged: Sequence[Path]) -> Baseline:
-    """Return the commit that the user names. Raises BaselineError if it is what is to be judged."""
+    """Return the commit that the user names. Raises BaselineError if it is the state to be judged."""
     commit = git.find_commit(named)
     if commit is None:
         raise BaselineError(f"{named} is not a revision of this clone{advice()}")
@@ -76,8 +76,8 @@ def take_named(named: str, head: str, judged: Sequence[Path]) -> Baseline:
 def where_head_left(head: str) -> tuple[str, str]:
     """Return the last commit that HEAD shares with the branch it is for, and the name of that branch.
 
-    A branch whose results are about other data is not it, unless there is no other: a project that began as a clone of
-    this one may still have that as its remote.
+    A branch whose results are about other data is taken only if there is no other: a project that began as a clone of
+    this one may still have this one as its remote.
     """
     if target := first(TARGETS) or event("merge_group", "base_ref"):
         return left_target(head, target.removeprefix("refs/heads/"))
@@ -136,7 +136,7 @@ def holds_other_data(commit: str) -> bool:
 
 
 def take_previous(head: str) -> Baseline:
-    """Return the commit before the push, or the one before HEAD. Raises BaselineError where this clone holds none."""
+    """Return the commit before the push, or the one before HEAD. Raises BaselineError if this clone lacks it."""
     before = first(BEFORE) or event("before")
     if before.strip("0") and before != head:
         commit = git.find_commit(before)

@@ -70,19 +70,17 @@ def read_evaluation(place: Place, models: Sequence[str]) -> RecordedEvaluation:
     data = read_data(place)
     with reading(f"{place.name}{DATA}"):
         images, classes = data["test"]["images"], len(data["test"]["class_counts"])
-    labels: Labels | None = None
-    evaluations: dict[str, Evaluation] = {}
+    tables: dict[str, Mapping[str, Labels]] = {}
     content: dict[str, bytes] = {}
     for model in models:
-        scores, predictions = (str(path_of(model)) for path_of in (metrics_of, predictions_of))
+        scores, predictions = str(metrics_of(model)), str(predictions_of(model))
         content |= {path: place.read(path) for path in (scores, predictions)}
         metrics = parse_json(content[scores], name=f"{place.name}{scores}")
-        table = parse_csv(content[predictions], columns=PREDICTIONS, name=f"{place.name}{predictions}")
-        labels = table["label"] if labels is None else labels
-        check_table(table, labels, images=images, classes=classes, name=f"{place.name}{predictions}")
-        check_metrics(metrics, table, classes=classes, may_lack=bool(place.name), name=f"{place.name}{scores}")
-        evaluations[model] = Evaluation(table["prediction"])
-    assert labels is not None  # noqa: S101 - there is at least one model
+        tables[model] = parse_csv(content[predictions], columns=PREDICTIONS, name=f"{place.name}{predictions}")
+        labels = tables[models[0]]["label"]
+        check_table(tables[model], labels, images=images, classes=classes, name=f"{place.name}{predictions}")
+        check_metrics(metrics, tables[model], classes=classes, may_lack=bool(place.name), name=f"{place.name}{scores}")
+    evaluations = {model: Evaluation(table["prediction"]) for model, table in tables.items()}
     return RecordedEvaluation(labels, evaluations, content, data, lock)
 
 

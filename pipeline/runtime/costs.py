@@ -20,6 +20,7 @@ from pipeline.bytes.formats import read_json, write_json
 from pipeline.runtime.files import file_digest
 from pipeline.runtime.paths import store_folder
 
+FOLDER = "costs"  # of the records, in the store's folder: deleting the store deletes them too
 # What stages cost, by stage as DVC names it, then by measure.
 Costs = Mapping[str, Mapping[str, float]]
 
@@ -50,7 +51,7 @@ def record_cost(work: Work) -> None:
     speed = work.images / (work.seconds or seconds)
     cost = {"seconds": seconds, "images_per_second": speed, "peak_memory_mebibytes": peak_memory()}
     sha256 = {path.as_posix(): file_digest(path) for path in work.files}
-    path = costs_folder() / f"{experiment or 'workspace'}.{stage}.json"
+    path = store_folder() / FOLDER / f"{experiment or 'workspace'}.{stage}.json"
     write_json({"stage": stage, "cost": cost, "sha256": sha256}, path)
 
 
@@ -58,17 +59,12 @@ def read_costs() -> Costs:
     """Return what stages cost, if their files are still what they wrote."""
     costs: dict[str, Mapping[str, float]] = {}
     # If an experiment wrote the same as the workspace did, the later record counts.
-    for path in sorted(costs_folder().glob("*.json"), key=lambda path: path.stat().st_mtime):
+    for path in sorted((store_folder() / FOLDER).glob("*.json"), key=lambda path: path.stat().st_mtime):
         with suppress(ArtifactError):  # skip a record that cannot be read: costs are optional
             record = read_json(path)
             if all(file_digest(Path(name)) == sha256 for name, sha256 in record["sha256"].items()):
                 costs[record["stage"]] = record["cost"]
     return costs
-
-
-def costs_folder() -> Path:
-    """Return the folder of the records, in the store's folder: deleting the store deletes them too."""
-    return store_folder() / "costs"
 
 
 def peak_memory() -> float:

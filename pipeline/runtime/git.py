@@ -15,7 +15,7 @@ class NotThereError(GitError):
 
 
 def git(*arguments: str) -> bytes:
-    """Return what a git command prints. Raises GitError with git's own reason if it fails or does not start."""
+    """Return what a git command prints. Raises GitError with git's reason if it fails or does not start."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
     except OSError as error:
@@ -75,7 +75,7 @@ def is_shallow() -> bool:
 
 
 def remote() -> str:
-    """Return the name of the remote that this clone is of: origin, or the only one; empty if there is none such."""
+    """Return the name of this clone's remote: origin, or the only one; empty without either."""
     names = git("remote").decode().split()
     return "origin" if "origin" in names else names[0] if len(names) == 1 else ""
 
