@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.sources.folder import read_layout
-from pipeline.runtime.lock import CACHE, check_inputs, dvc_digest, ignored_names
+from pipeline.runtime.lock import CACHE, check_inputs, dvc_digest, ignored_names, read_lock
 from pipeline.tools.demo import PROJECT, run_dvc
 
 CONTENT = b"epoch,loss\n1,0.5\n"
@@ -69,6 +69,13 @@ def test_what_the_lock_records_passes_and_so_does_all_without_a_lock(recorded: P
     check_inputs(Path("models/cnn"))  # which the lock does not know
     (recorded / "dvc.lock").unlink()
     check_inputs(HISTORY)
+
+
+def test_lock_is_parsed_once_and_again_after_an_edit(recorded: Path) -> None:
+    before = read_lock()
+    assert read_lock() is before
+    (recorded / "dvc.lock").write_text(LOCK.replace("cmd: x", "cmd: y"))
+    assert read_lock()["train@dense"].command == "y"
 
 
 @pytest.mark.parametrize(
