@@ -51,6 +51,7 @@ def _judge(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
     }
     failures = [f"{name}: {failure}" for name, verdict in verdicts.items() for failure in verdict.failures]
     remarks = [f"{name}: {remark}" for name, verdict in verdicts.items() for remark in verdict.remarks]
+    same_models = all(old.training_of(name).outs == new.training_of(name).outs for name in old.evaluations)
     if lacking := lacks_lead(params, new):
         # For your own images, a lead is required only if the baseline had one.
         is_required = data.dataset != "folder" or not lacks_lead(params, old)
@@ -63,7 +64,7 @@ def _judge(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
         "confidence": gate.confidence,
         "cpu": cpu_model(),
         "instructions": {name: section.instructions for name, section in params.train.items()},
-        "reproduced": is_reproduced(old, new),
+        "reproduced": old.content == new.content and same_models,
         "failures": failures,
         "remarks": remarks,
         "changes": list_changes(old, new),
@@ -101,11 +102,4 @@ def lacks_lead(params: Params, state: RecordedEvaluation) -> str:
     return (
         f"{candidate} is not shown to be more accurate than {baseline}: with {100 * params.gate.confidence:g} % "
         f"confidence its lead is at least {points(lead)} points; expected more than 0"
-    )
-
-
-def is_reproduced(old: RecordedEvaluation, new: RecordedEvaluation) -> bool:
-    """Tell whether metrics, predictions and models are the same bytes in both states."""
-    return old.content == new.content and all(
-        old.training_of(model).outs == new.training_of(model).outs for model in old.evaluations
     )

@@ -7,7 +7,7 @@ gate's if that compares. Without --strict always 0.
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from fashion_mnist.errors import ArtifactError, GitError
 from pipeline.bytes.numerics import has_avx2
@@ -21,56 +21,53 @@ from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DVC_LOCK
 
 
-class Finding(NamedTuple):
-    """Whether the committed results are reproduced, in words; and whether the gate should compare them."""
-
-    reproduced: bool
-    message: str
-    ask_gate: bool = False
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare with the last commit, say what was found, and exit."""
     parser = parser_of(__doc__)
     parser.add_argument("--strict", action="store_true", help="fail unless the results are reproduced")
     options = parser.parse_args(argv)
     try:
-        finding = compare_with_commit()
+        code = compare_with_commit()
     except GitError as error:
-        finding = Finding(reproduced=False, message=f"nothing to compare with: {error}")
-    say(finding.message)
-    code = 0 if finding.reproduced else 1
-    if finding.ask_gate:
-        # Imported here, since SciPy takes most of this command's time and is rarely needed.
-        from fashion_mnist.gate.text import judgement_text
-        from pipeline.gate.change import EXIT_CODES, judge_change
-
-        judgement = judge_change("HEAD")
-        say(judgement_text(judgement))
-        code = EXIT_CODES[judgement["verdict"]]
+        say(f"nothing to compare with: {error}")
+        code = 1
     sys.exit(code if options.strict else 0)
 
 
-def compare_with_commit() -> Finding:
-    """Compare dvc.lock and all other files with the last commit. Raises GitError if there is none."""
+def compare_with_commit() -> int:
+    """Compare dvc.lock and all other files with the last commit, say what was found, and return the exit code.
+
+    Raises GitError if there is no commit.
+    """
     here, content = read_lock(), git.read_file("HEAD", str(DVC_LOCK))
     committed = here if content == read_bytes(DVC_LOCK) else parse_lock(content, name=f"HEAD:{DVC_LOCK}")
-    changed = git.changed_files()
-    if edited := stage_with_other_inputs(committed, here):
-        return Finding(False, f"not comparable: {edited} has other code, parameters or data than at the last commit")
-    differing = [stage for stage in committed if committed[stage].outs != here[stage].outs]
-    if not differing and not changed:
-        return Finding(True, "reproduced: the committed results, bit for bit")
-    if not differing:
-        return Finding(False, f"the same results, but git sees {len(changed)} changed files: {changed[0].strip()} …")
-    if reason := why_not_promised():
+    changed, edited = git.changed_files(), stage_with_other_inputs(committed, here)
+    differing = [stage for stage in committed if committed[stage].outs != here.get(stage, NOTHING).outs]
+    reason = why_not_promised() if differing and not edited else None
+    if edited:
+        said = f"not comparable: {edited} has other code, parameters or data than at the last commit"
+    elif reason:
         said = f"other bits from {differing[0]} on, as expected: {reason}. The gate compares with the commit:"
-        return Finding(False, said, ask_gate=True)
-    return Finding(
-        False,
-        f"NOT reproduced: {differing[0]} gave other bits than the committed ones, though this machine "
-        f"({cpu_model()}) should give the same. Please report it",
-    )
+    elif differing:
+        machine = f"this machine ({cpu_model()}) should give the same. Please report it"
+        said = f"NOT reproduced: {differing[0]} gave other bits than the committed ones, though {machine}"
+    elif changed:
+        said = f"the same results, but git sees {len(changed)} changed files: {changed[0].strip()} …"
+    else:
+        said = "reproduced: the committed results, bit for bit"
+    say(said)
+    return ask_gate() if reason else 1 if edited or differing or changed else 0
+
+
+def ask_gate() -> int:
+    """Judge the results against the last commit, say the judgement, and return its exit code."""
+    # Imported here, since SciPy would take most of this command's time and is rarely needed.
+    from fashion_mnist.gate.text import judgement_text
+    from pipeline.gate.change import EXIT_CODES, judge_change
+
+    judgement = judge_change("HEAD")
+    say(judgement_text(judgement))
+    return EXIT_CODES[judgement["verdict"]]
 
 
 def stage_with_other_inputs(committed: Lock, here: Lock) -> str | None:

@@ -5,14 +5,14 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
 import pipeline
-from fashion_mnist.errors import ArtifactError, PipelineError
+from fashion_mnist.errors import PipelineError
 from pipeline.runtime.costs import Work, record_cost
 from pipeline.runtime.edits import read_inputs, refuse_edits
 from pipeline.runtime.lock import ways_back
@@ -32,15 +32,15 @@ def run(main: Callable[[], Work | None], *, refused: int = 1) -> NoReturn:
     If main returns its Work, the cost is recorded. If the reader of the output leaves, as `head` does, the files are
     still written, and the exit code is that of the result.
     """
-    outlive_readers()
+    sys.stdout, sys.stderr = _outliving(sys.stdout, sys.__stdout__), _outliving(sys.stderr, sys.__stderr__)
     try:
         refuse_another_checkout()
         work = main()
         refuse_edits(STAGE, INPUTS)
         if work is not None:
-            _keep_cost(work)
+            record_cost(work)
     except PipelineError as error:
-        print(f"error: {error}{former_outputs()}", file=sys.stderr)  # noqa: T201
+        print(f"error: {error}{ways_back(STAGE) if STAGE else ''}", file=sys.stderr)  # noqa: T201
         sys.exit(refused)
     except KeyboardInterrupt:
         print("interrupted; no file is half-written. Run again to continue", file=sys.stderr)  # noqa: T201
@@ -69,13 +69,8 @@ class Unread(io.FileIO):
             return memoryview(content).nbytes
 
 
-def outlive_readers() -> None:
-    """Let stdout and stderr lose their readers, or be closed from the start, without an error."""
-    sys.stdout = _outliving(sys.stdout, sys.__stdout__)
-    sys.stderr = _outliving(sys.stderr, sys.__stderr__)
-
-
 def _outliving(stream: TextIO | None, original: TextIO | None) -> TextIO:
+    """Return a stream to the same file that may lose its reader, or be closed from the start, without an error."""
     if stream is None:
         return open(os.devnull, "w")  # noqa: PTH123 - devnull is no path of ours; it stays open to the end
     if stream is not original or not isinstance(stream, io.TextIOWrapper):
@@ -85,21 +80,6 @@ def _outliving(stream: TextIO | None, original: TextIO | None) -> TextIO:
     return io.TextIOWrapper(
         buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering, write_through=stream.write_through
     )
-
-
-def former_outputs() -> str:
-    """Say how to bring back the outputs that DVC removed before the stage that now fails; empty outside of DVC."""
-    with suppress(ArtifactError):
-        if STAGE and (ways := ways_back(STAGE)):
-            return f" (DVC has removed what {STAGE} made before; to have that back: `{'; '.join(ways)}`)"
-    return ""
-
-
-def _keep_cost(work: Work) -> None:
-    try:
-        record_cost(work)
-    except ArtifactError as error:  # only a warning, because the stage has succeeded
-        print(f"warning: the cost of this stage was not recorded. {error}", file=sys.stderr)  # noqa: T201
 
 
 def parser_of(description: str | None) -> argparse.ArgumentParser:

@@ -39,7 +39,7 @@ class Work(NamedTuple):
 def record_cost(work: Work) -> None:
     """Record what this process cost. Does nothing outside `dvc repro`, so tests leave no records.
 
-    Raises ArtifactError if the record cannot be written.
+    If that fails, it only warns, because the stage has succeeded.
     """
     if "DVC_STAGE" not in os.environ:
         return
@@ -50,9 +50,12 @@ def record_cost(work: Work) -> None:
     experiment = os.environ.get("DVC_EXP_NAME", "").replace("/", "-")
     speed = work.images / (work.seconds or seconds)
     cost = {"seconds": seconds, "images_per_second": speed, "peak_memory_mebibytes": peak_memory()}
-    sha256 = {path.as_posix(): file_digest(path) for path in work.files}
-    path = store_folder() / FOLDER / f"{experiment or 'workspace'}.{stage}.json"
-    write_json({"stage": stage, "cost": cost, "sha256": sha256}, path)
+    try:
+        sha256 = {path.as_posix(): file_digest(path) for path in work.files}
+        path = store_folder() / FOLDER / f"{experiment or 'workspace'}.{stage}.json"
+        write_json({"stage": stage, "cost": cost, "sha256": sha256}, path)
+    except ArtifactError as error:
+        print(f"warning: the cost of this stage was not recorded. {error}", file=sys.stderr)  # noqa: T201
 
 
 def read_costs() -> Costs:

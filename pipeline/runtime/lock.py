@@ -133,15 +133,18 @@ def way_back(stage: str, path: Path, md5: str) -> str:
     return f"`rm -r {place}; {again}`"
 
 
-def ways_back(stage: str) -> list[str]:
-    """Return the commands that bring back what DVC removed before it ran a stage, as far as its cache or git has it."""
-    lost = {path: md5 for path, md5 in read_lock().get(stage, NOTHING).outs.items() if not path.exists()}
-    in_git = outputs_in_git(stage)
-    cache = cache_folder() if lost.keys() - in_git else CACHE
-    cached = [path for path, md5 in lost.items() if path not in in_git and all(cached_objects(md5, cache).values())]
-    committed = [path for path in lost if path in in_git and git.is_committed(path)]
-    ways = {"dvc checkout": cached, "git checkout HEAD --": committed}
-    return [f"{command} {shlex.join(map(str, paths))}" for command, paths in ways.items() if paths]
+def ways_back(stage: str) -> str:
+    """Say how to bring back the outputs that DVC removed before it ran a stage; empty if nothing holds them."""
+    with suppress(ArtifactError):
+        lost = {path: md5 for path, md5 in read_lock().get(stage, NOTHING).outs.items() if not path.exists()}
+        in_git = outputs_in_git(stage)
+        cache = cache_folder() if lost.keys() - in_git else CACHE
+        cached = [path for path, md5 in lost.items() if path not in in_git and all(cached_objects(md5, cache).values())]
+        committed = [path for path in lost if path in in_git and git.is_committed(path)]
+        ways = {"dvc checkout": cached, "git checkout HEAD --": committed}
+        commands = "; ".join(f"{way} {shlex.join(map(str, paths))}" for way, paths in ways.items() if paths)
+        return f" (DVC has removed what {stage} made before; to have that back: `{commands}`)" if commands else ""
+    return ""
 
 
 def outputs_in_git(stage: str) -> set[Path]:
