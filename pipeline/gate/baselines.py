@@ -116,8 +116,8 @@ def left_target(head: str, target: str) -> tuple[str, str]:
 def default_branches() -> Iterator[str]:
     """List the branches of this clone that may be the default one, the most likely first."""
     remote = git.remote()
-    names = [name for name in (*map(os.environ.get, DEFAULTS), event("repository", "default_branch")) if name]
-    names += ["main", "master"]
+    named = (*map(os.environ.get, DEFAULTS), event("repository", "default_branch"))
+    names = [*filter(None, named), "main", "master"]
     if remote:
         yield from filter(git.find_commit, (f"refs/remotes/{remote}/{name}" for name in ("HEAD", *names)))
     branches = git.branches()
@@ -139,22 +139,20 @@ def take_previous(head: str) -> Baseline:
     """Return the commit before the push, or the one before HEAD. Raises BaselineError if this clone lacks it."""
     before = first(BEFORE) or event("before")
     if before.strip("0") and before != head:
-        commit = git.find_commit(before)
-        if commit is None:
-            raise BaselineError(
-                f"CI says that {before} was there before this push, and this clone lacks it. Type "
-                f"`git fetch {git.remote() or 'origin'} {before}` and run again, or name a revision with --baseline"
-            )
-        return Baseline(commit, f"{commit[:7]}, the commit before this push")
-    commit = git.find_commit(f"{head}^1")
-    if commit is None:
+        if commit := git.find_commit(before):
+            return Baseline(commit, f"{commit[:7]}, the commit before this push")
         raise BaselineError(
-            f"no commit before {head[:7]} is in this clone{advice()}"
-            if git.is_shallow()
-            else f"{head[:7]} is the first commit; expected an earlier one to compare its results with. "
-            "The next change will be compared with it"
+            f"CI says that {before} was there before this push, and this clone lacks it. Type "
+            f"`git fetch {git.remote() or 'origin'} {before}` and run again, or name a revision with --baseline"
         )
-    return Baseline(commit, f"{commit[:7]}, the commit before HEAD")
+    if commit := git.find_commit(f"{head}^1"):
+        return Baseline(commit, f"{commit[:7]}, the commit before HEAD")
+    if git.is_shallow():
+        raise BaselineError(f"no commit before {head[:7]} is in this clone{advice()}")
+    raise BaselineError(
+        f"{head[:7]} is the first commit; expected an earlier one to compare its results with. The next change will be "
+        "compared with it"
+    )
 
 
 def first(variables: Sequence[str]) -> str:

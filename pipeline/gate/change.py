@@ -1,19 +1,28 @@
-"""Judge a change: the evaluation in the working tree against that at a git revision."""
+"""Judge a change: the evaluation in the working tree against that at a git revision, and what its commits accept."""
 
+import re
 from collections.abc import Collection
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
+
 from fashion_mnist.data.description import DataDescription, parse_description
-from fashion_mnist.errors import PipelineError
+from fashion_mnist.errors import BaselineError, PipelineError
 from fashion_mnist.gate.judgement import NEW, judge, least_lead
 from fashion_mnist.params import Params
 from fashion_mnist.report.language import points
-from pipeline.gate.acceptance import TEST_SET, list_needed, read_accepted
 from pipeline.gate.baselines import Baseline, find_baseline
-from pipeline.gate.evaluations import WORKING_TREE, RecordedEvaluation, list_changes, read_evaluation, revision
-from pipeline.gate.replicates import add_replicates
+from pipeline.gate.evaluations import (
+    WORKING_TREE,
+    RecordedEvaluation,
+    add_replicates,
+    list_changes,
+    read_evaluation,
+    revision,
+)
 from pipeline.gate.staleness import check_current
+from pipeline.runtime import git
 from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DATA, METRICS, PREDICTIONS, STUDY, STUDY_PREDICTIONS
@@ -23,6 +32,10 @@ EXIT_CODES = {"passes": 0, "regression": 1, "cannot judge": 2}
 # What is compared: if none of it differs from a commit, then that commit is what is judged.
 JUDGED = (METRICS, PREDICTIONS, DATA)
 STUDIED = (*JUDGED, STUDY, STUDY_PREDICTIONS)
+# What commits may accept, and in which lines of their messages: also indented or in a list, as a squash leaves them.
+TEST_SET = "test set"
+LINE = re.compile(r"^[ \t]*(?:[*-][ \t]+)?gate-accept[ \t]*:[ \t]*(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+KNOWN = re.compile(rf"{TEST_SET}|model \w+")
 OTHER_TEST_SET = "not compared with the baseline: another test set"
 
 
@@ -88,6 +101,53 @@ def read_sides(
         old = old if TEST_SET in needed else add_replicates(there, old, known)
         new = add_replicates(WORKING_TREE, new, known, code=describe_code(take_code()))
     return old, new, needed
+
+
+def read_accepted(baseline: str) -> dict[str, str]:
+    """Return what the commits since the baseline accept, each with the last commit that does.
+
+    Raises BaselineError for what cannot be accepted.
+    """
+    accepted: dict[str, str] = {}
+    for commit, message in git.messages_since(baseline):
+        for found in LINE.findall(message):
+            what = " ".join(found.split())
+            if not KNOWN.fullmatch(what):
+                raise BaselineError(
+                    f"the message of {commit[:7]} holds `Gate-Accept: {what}`; expected `{TEST_SET}` or `model NAME`. "
+                    "Amend it"
+                )
+            accepted.setdefault(what, commit)
+    return accepted
+
+
+def list_needed(
+    old: RecordedEvaluation, new: RecordedEvaluation, accepted: Collection[str], *, described: str
+) -> list[str]:
+    """List what must be accepted before two evaluations can be compared; described: what to call the old one.
+
+    Raises BaselineError with the lines to add unless the change accepts all of it.
+    """
+    needed = {
+        f"model {name}": f"{name} is evaluated at {described}, but not here; expected every model of it"
+        for name in old.evaluations
+        if name not in new.evaluations
+    }
+    if not old.evaluations:
+        needed = {TEST_SET: f"{described} holds no {METRICS}, so there is nothing to compare first results with"}
+    elif not np.array_equal(old.labels, new.labels):
+        differ = (
+            f"the test labels differ from those at {described}, in their values or order; expected the same images, "
+            "since two test sets cannot be compared"
+        )
+        needed = {TEST_SET: differ} | needed
+    if lacking := [what for what in needed if what not in accepted]:
+        lines = " and ".join(f"`Gate-Accept: {what}`" for what in lacking)
+        raise BaselineError(
+            f"{'; '.join(needed[what] for what in lacking)}. If that is meant, say so in the message of a commit of "
+            f"this change, on a line of its own: {lines}"
+        )
+    return list(needed)
 
 
 def lacks_lead(params: Params, state: RecordedEvaluation) -> str:
