@@ -59,10 +59,10 @@ def refuse_another_checkout() -> None:
 
 
 class Unread(io.FileIO):
-    """A stream whose reader may leave: what is written after that is discarded."""
+    """A stream whose reader may leave: later output is discarded."""
 
     def write(self, content: Any) -> int:
-        """Write bytes, or nothing if nobody reads them; returns how many are done with."""
+        """Write bytes, or discard them if nobody reads; return their number."""
         try:
             return super().write(content)
         except BrokenPipeError:
@@ -83,7 +83,7 @@ def _outliving(stream: TextIO | None, original: TextIO | None) -> TextIO:
 
 
 def parser_of(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser whose --help prints the description as it stands."""
+    """Return a parser whose --help prints the description with its line breaks."""
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 

@@ -28,7 +28,7 @@ Costs = Mapping[str, Mapping[str, float]]
 class Work(NamedTuple):
     """What a stage did: small files that identify its result, and how many images it worked on.
 
-    seconds: what the throughput is computed from, if not the whole stage.
+    seconds: the time that the throughput is computed from, if not that of the whole stage.
     """
 
     files: Sequence[Path]

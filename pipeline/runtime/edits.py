@@ -34,7 +34,7 @@ def read_inputs(stage: str) -> dict[str, Any]:
 
 
 def refuse_edits(stage: str, before: dict[str, Any]) -> None:
-    """Raise ArtifactError if an input of a stage is no longer what it was before: it would be recorded as what ran."""
+    """Raise ArtifactError if an input of a stage has changed since: DVC would record it as the input that ran."""
     after = read_inputs(stage) if before else {}
     if edited := [name for name in before if after.get(name) != before[name]]:
         raise ArtifactError(

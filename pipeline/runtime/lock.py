@@ -67,17 +67,18 @@ def parse_lock(content: bytes, *, name: str) -> Lock:
 def _parse_record(record: Mapping[str, Any]) -> StageRecord:
     outs = {Path(out["path"]): out["md5"] for out in record.get("outs", [])}
     if not all(isinstance(md5, str) for md5 in outs.values()):
-        raise TypeError("an md5 is no text")
+        raise TypeError("an md5 is not a text")
     deps = {Path(dep["path"]): dep.get("md5") for dep in record.get("deps", [])}
     params = {key: value for values in record.get("params", {}).values() for key, value in values.items()}
     return StageRecord(record.get("cmd", ""), params, deps, outs)
 
 
 def declared_stages(model: str = "") -> Mapping[str, Mapping[str, Any]]:
-    """Return what dvc.yaml says of each stage; of train, what it says of one model."""
-    content = read_bytes(DVC_YAML).replace(b"${key}", model.encode())
-    stages = parse_yaml(content, name=str(DVC_YAML))["stages"]
-    return {name: stage.get("do", stage) for name, stage in stages.items()}
+    """Return what dvc.yaml says of each stage; of train, what it says of one model. Raises ArtifactError if damaged."""
+    with reading(str(DVC_YAML), advice="correct it"):
+        content = DVC_YAML.read_bytes().replace(b"${key}", model.encode())
+        stages = parse_yaml(content, name=str(DVC_YAML), advice="correct it")["stages"]
+        return {name: stage.get("do", stage) for name, stage in stages.items()}
 
 
 def check_inputs(*paths: Path) -> None:
@@ -121,7 +122,7 @@ def ignored_names() -> list[str]:
 
 
 def way_back(stage: str, path: Path, md5: str) -> str:
-    """Return the command that makes an output what it was: from DVC's cache if it is whole there, else anew."""
+    """Return the command that restores an output: from DVC's cache if it is whole there, else by its stage."""
     copies = cached_objects(md5, cache_folder())
     damaged = [str(copy) for copy, is_whole in copies.items() if is_whole is False]
     again, place = f"dvc repro --single-item {stage}", shlex.quote(str(path))

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def is_agreed() -> bool:
-    """Ask in a terminal. Raises GitError where nobody can answer."""
+    """Ask in a terminal. Raises GitError if nobody can answer."""
     if not sys.stdin.isatty():
         raise GitError("nobody to ask: stdin is no terminal; add --yes, or make own YES=1, to delete without asking")
     return input("delete? [y/N] ").strip().lower() in ("y", "yes")

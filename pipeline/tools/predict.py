@@ -77,7 +77,7 @@ def read_images(path: Path, *, shape: Shape, is_resampled: bool) -> tuple[list[s
 
 
 def read_picture(path: Path, shape: Shape, is_resampled: bool) -> Bytes:
-    """Read a picture as the model takes it: grey where it learned from grey ones, else in colour."""
+    """Read a picture as the model takes it: grey if it learned from grey ones, else in colour."""
     height, width, channels = shape
     size = (height, width) if is_resampled else None
     pixels = decode_image(_read(path), name=str(path), size=size, channels=channels)

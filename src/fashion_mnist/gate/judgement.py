@@ -82,7 +82,7 @@ def judge(
 def _describe_change(
     was: float, now: float, bounds: tuple[float, float], runs: str, gate: GateParams
 ) -> tuple[list[str], list[str]]:
-    """Say what fails, and what else is worth knowing; runs: what the accuracies are means of."""
+    """Return failures and remarks on a change of accuracy; runs: the trainings that the means are of, in words."""
     (at_worst, at_best), with_confidence = bounds, f"with {100 * gate.confidence:g} % confidence"
     moved = f"{abs(100 * (now - was)):.2f} points {'lost' if now < was else 'gained'}{runs}"
     if at_worst < -gate.margin:
@@ -116,7 +116,7 @@ def difference_of_means(before: Sequence[float], after: Sequence[float], *, conf
 def _below_floors(
     labels: Labels, predictions: Labels, floors: Floors | None, confidence: float, class_names: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Say which floors are not exceeded with confidence, and which classes are too small to show it.
+    """Return failures for floors that are not exceeded with confidence, and a remark on classes too small to show it.
 
     For recall, the level is corrected because every class is checked (Bonferroni). A class too small to reach its floor
     even with every image right is listed, but does not fail.

@@ -9,9 +9,9 @@ from fashion_mnist.params import GateParams
 
 
 class Contender(NamedTuple):
-    """A model that is or may become champion: accuracy on validation, and on the same test images, shape (n,).
+    """A model that is or may become champion: its accuracy on validation, and its predictions for the test images.
 
-    note: how it was scored, if otherwise than when it was made.
+    labels, predictions: uint8, shape (n,). note: how it was scored, if not when it was made.
     """
 
     model: str
@@ -36,7 +36,7 @@ class Decision(NamedTuple):
 
 
 def best_on_validation(accuracies: Mapping[str, float]) -> str:
-    """Return the model with the highest accuracy on validation; the earlier one where two are equal."""
+    """Return the model with the highest accuracy on validation; the earlier one if two are equal."""
     return max(accuracies, key=lambda model: accuracies[model])
 
 
