@@ -233,3 +233,10 @@ def test_failing_stage_promises_nothing_that_neither_dvc_nor_git_has(recorded: P
     for path in (MODEL, HISTORY, CACHE / OBJECT):
         (recorded / path).unlink()
     assert "removed" not in failing_stage()
+
+
+@pytest.mark.parametrize("content", ["stages: []", "- stages", "stages: {train: 1}", "stages: ["])
+def test_failing_stage_with_a_damaged_dvc_yaml_says_only_its_own_line(recorded: Path, content: str) -> None:
+    (recorded / MODEL).unlink()
+    (recorded / "dvc.yaml").write_text(content)
+    assert "removed" not in failing_stage()
