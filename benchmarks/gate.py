@@ -177,8 +177,7 @@ def sizes_of(count: int) -> list[int]:
 def falls_below_a_floor(labels: Labels, predictions: Labels, params: GateParams, model: str) -> bool:
     """Tell whether one training alone fails the gate, which only a floor can cause."""
     alone = Evaluation(predictions)
-    settings = {"margin": params.margin, "confidence": params.confidence, "floors": params.floors.get(model)}
-    return bool(judge(labels, alone, alone, **settings, class_names=CLASS_NAMES).failures)
+    return bool(judge(labels, alone, alone, params, model=model, class_names=CLASS_NAMES).failures)
 
 
 def describe_noise(study: Study, params: GateParams) -> list[str]:

@@ -24,7 +24,7 @@ from fashion_mnist.sources.idx import decode_idx, encode_idx
 from fashion_mnist.training.archive import from_archive
 from pipeline.bytes.formats import parse_csv, parse_json, read_arrays
 from pipeline.bytes.tables import PREDICTIONS
-from pipeline.runtime.lock import read_outputs
+from pipeline.runtime.lock import read_lock
 from pipeline.runtime.parameters import read_params
 from pipeline.store.serving import convert_pixels
 from pipeline.study.connection import connect
@@ -189,7 +189,7 @@ PARAMETERS = Group(
 RECORD = Group(
     "what DVC recorded",
     "dvc.lock",
-    lambda _: read_outputs(),
+    lambda _: read_lock(),
     {
         "an empty file": b"",
         "cut in its midst": LOCK[:60].encode(),

@@ -187,6 +187,11 @@ print(*{{name.split('.')[0] for name in sys.modules}})
         ("train", "", {"mlflow", "sklearn", "matplotlib"}),
         ("evaluate", "", {"mlflow", "matplotlib"}),
         (
+            "gate.reproduction",
+            "",
+            {"tensorflow", "keras", "mlflow", "pandas", "scipy", "dvc"},
+        ),
+        (
             "gate.__main__",
             "from pipeline.runtime.parameters import read_params; read_params()",
             {"tensorflow", "keras", "mlflow", "pandas", "sklearn", "matplotlib", "dvc"},

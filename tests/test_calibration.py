@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 import pytest
@@ -72,10 +71,10 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def test_bounds_of_pairs_are_those_of_the_gate(made_up: Study) -> None:
     labels, runs = made_up.labels, made_up.predictions["replicate", "cnn"]
-    settings: Any = {"margin": 0.01, "confidence": 0.9, "floors": None, "class_names": list("abcdefghij")}
+    gate, names = GateParams(margin=0.01, confidence=0.9, floors={}), list("abcdefghij")
     bounds = bounds_of_pairs(runs == labels, runs == labels, confidence=0.9)
     for old, new in permutations(range(len(runs)), 2):
-        verdict = judge(labels, Evaluation(runs[new]), Evaluation(runs[old]), **settings)
+        verdict = judge(labels, Evaluation(runs[new]), Evaluation(runs[old]), gate, model="cnn", class_names=names)
         assert bounds[old, new] == pytest.approx(verdict.at_worst, abs=1e-12)
 
 

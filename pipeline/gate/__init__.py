@@ -1,1 +1,1 @@
-"""The gate: the evaluations that it compares, where it finds them, and whether results are reproduced."""
+"""The gate: which commit is compared with, what is read there and here, the judgement, and reproduction."""

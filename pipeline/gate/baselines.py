@@ -1,8 +1,8 @@
 """Find the commit that the gate compares with; no state is ever compared with itself.
 
 A change is compared with the commit where it left the branch that it is for: the one that CI names, else the default
-branch. On that branch itself, results that are not committed are compared with the last commit, and committed ones with
-the commit before the push, or else with the one before HEAD.
+branch. On that branch itself, uncommitted results are compared with the last commit, and committed ones with the commit
+before the push, or else with the one before HEAD.
 """
 
 import json
@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fashion_mnist.errors import BaselineError, PipelineError
-from pipeline.bytes.formats import parse_json
-from pipeline.gate.evaluations import read_document, revision, working_tree
+from pipeline.gate.evaluations import WORKING_TREE, read_data, revision
 from pipeline.runtime import git
-from pipeline.runtime.paths import DATA, DVC_LOCK
+from pipeline.runtime.paths import DVC_LOCK
 
 # Variables of CI systems, as these document them. The branch that a pull request is to be merged into:
 TARGETS = (
@@ -27,13 +26,13 @@ TARGETS = (
     "SYSTEM_PULLREQUEST_TARGETBRANCH",  # Azure Pipelines
     "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
 )
-# The commit where the pull request left it. Second choice: GitLab keeps it when the target is changed.
-BASES = ("CI_MERGE_REQUEST_DIFF_BASE_SHA",)
+# The commit where the pull request left that branch. Second choice: GitLab keeps it when the target is changed.
+BASE = "CI_MERGE_REQUEST_DIFF_BASE_SHA"
 DEFAULTS = ("CI_DEFAULT_BRANCH", "BUILDKITE_PIPELINE_DEFAULT_BRANCH")
-# The commit that was pushed or built before; Jenkins' last success comes first, so what failed since is judged again.
+# The commit that was pushed or built before. Jenkins' last success comes first, so later failures are judged again.
 BEFORE = ("CI_COMMIT_BEFORE_SHA", "GIT_PREVIOUS_SUCCESSFUL_COMMIT", "GIT_PREVIOUS_COMMIT")
 EVENT = "GITHUB_EVENT_PATH"  # a file in which GitHub describes the push
-VARIABLES = (*TARGETS, *BASES, *DEFAULTS, *BEFORE, EVENT)
+VARIABLES = (*TARGETS, BASE, *DEFAULTS, *BEFORE, EVENT)
 
 
 class Baseline(NamedTuple):
@@ -44,7 +43,7 @@ class Baseline(NamedTuple):
 
 
 def find_baseline(named: str | None, judged: Sequence[Path]) -> Baseline:
-    """Return the commit to compare with. Raises BaselineError when there is none in this clone.
+    """Return the commit to compare with. Raises BaselineError if this clone holds none.
 
     named: a revision that the user names. judged: the files that are compared.
     """
@@ -62,7 +61,7 @@ def find_baseline(named: str | None, judged: Sequence[Path]) -> Baseline:
 
 
 def take_named(named: str, head: str, judged: Sequence[Path]) -> Baseline:
-    """Return the commit that the user names. Raises BaselineError if it is what is to be judged."""
+    """Return the commit that the user names. Raises BaselineError if it is the state to be judged."""
     commit = git.find_commit(named)
     if commit is None:
         raise BaselineError(f"{named} is not a revision of this clone{advice()}")
@@ -77,60 +76,48 @@ def take_named(named: str, head: str, judged: Sequence[Path]) -> Baseline:
 def where_head_left(head: str) -> tuple[str, str]:
     """Return the last commit that HEAD shares with the branch it is for, and the name of that branch.
 
-    A branch whose results are about other data is not it, unless there is no other: a project that began as a clone of
-    this one may still have that as its remote.
+    A branch whose results are about other data is taken only if there is no other: a project that began as a clone of
+    this one may still have this one as its remote.
     """
-    if target := target_branch():
-        return left_target(head, target)
-    found = []
+    if target := first(TARGETS) or event("merge_group", "base_ref"):
+        return left_target(head, target.removeprefix("refs/heads/"))
+    of_other_data = None
     for branch in default_branches():
-        name = git.branch_name(branch)
-        commit = git.merge_base(head, branch)
+        name, commit = git.branch_name(branch), git.merge_base(head, branch)
         if commit is None:
             raise BaselineError(f"HEAD and {name} have no common commit in this clone{advice()}")
         if not holds_other_data(commit):
             return commit, name
-        found.append((commit, name))
-    if found:
-        return found[0]
-    raise BaselineError(
-        f"this clone does not say which branch is the default one; expected main or master{way_to_default()}"
-    )
-
-
-def way_to_default() -> str:
-    """Return advice on how to learn the default branch, with all of its commits."""
-    remote = git.remote()
-    if not remote:
-        return ". Name a revision with --baseline"
-    fetch = f"git fetch{' --unshallow' if git.is_shallow() else ''} {remote} '+refs/heads/*:refs/remotes/{remote}/*'"
-    return (
-        f", or that of {remote}. Type `{fetch} && git remote set-head {remote} --auto` and run again, or name "
-        "a revision with --baseline"
-    )
+        of_other_data = of_other_data or (commit, name)
+    if of_other_data:
+        return of_other_data
+    way = ". Name a revision with --baseline"
+    if remote := git.remote():
+        fetch = fetch_command(remote, f"'+refs/heads/*:refs/remotes/{remote}/*'")
+        way = f", or that of {remote}. Type `{fetch} && git remote set-head {remote} --auto` and run again, or name "
+        way += "a revision with --baseline"
+    raise BaselineError(f"this clone does not say which branch is the default one; expected main or master{way}")
 
 
 def left_target(head: str, target: str) -> tuple[str, str]:
     """Return the last commit that HEAD shares with the branch that CI names, and the name of that branch."""
-    for branch in (f"refs/remotes/{git.remote()}/{target}", f"refs/heads/{target}"):
+    remote = git.remote() or "origin"
+    for branch in (f"refs/remotes/{remote}/{target}", f"refs/heads/{target}"):
         if git.find_commit(branch) and (commit := git.merge_base(head, branch)):
             return commit, git.branch_name(branch)
-    commit = git.find_commit(first(BASES)) if first(BASES) else None
-    if commit is None:
-        remote = git.remote() or "origin"
-        raise BaselineError(
-            f"this change is for {target}, as CI says, and this clone does not hold where it left that branch. Type "
-            f"`git fetch{' --unshallow' if git.is_shallow() else ''} {remote} "
-            f"+refs/heads/{target}:refs/remotes/{remote}/{target}` and run again"
-        )
-    return commit, target
+    if (base := os.environ.get(BASE)) and (commit := git.find_commit(base)):
+        return commit, target
+    raise BaselineError(
+        f"this change is for {target}, as CI says, and this clone does not hold where it left that branch. Type "
+        f"`{fetch_command(remote, f'+refs/heads/{target}:refs/remotes/{remote}/{target}')}` and run again"
+    )
 
 
 def default_branches() -> Iterator[str]:
-    """List the branches of this clone that may be the default one, the surest first."""
+    """List the branches of this clone that may be the default one, the most likely first."""
     remote = git.remote()
-    names = [name for name in (*map(os.environ.get, DEFAULTS), event("repository", "default_branch")) if name]
-    names += ["main", "master"]
+    named = (*map(os.environ.get, DEFAULTS), event("repository", "default_branch"))
+    names = [*filter(None, named), "main", "master"]
     if remote:
         yield from filter(git.find_commit, (f"refs/remotes/{remote}/{name}" for name in ("HEAD", *names)))
     branches = git.branches()
@@ -142,37 +129,30 @@ def default_branches() -> Iterator[str]:
 def holds_other_data(commit: str) -> bool:
     """Tell whether the evaluation at a commit is about a data set of another name, with other test labels."""
     with suppress(PipelineError, KeyError, TypeError):
-        here, there = (read_document(place, str(DATA), parse_json) for place in (working_tree(), revision(commit)))
+        here, there = map(read_data, (WORKING_TREE, revision(commit)))
         is_renamed = any(here[key] != there[key] for key in ("dataset", "name"))
         return is_renamed and bool(here["test"]["labels_sha256"] != there["test"]["labels_sha256"])
     return False
 
 
 def take_previous(head: str) -> Baseline:
-    """Return the commit before the push, or the one before HEAD. Raises BaselineError where this clone holds none."""
+    """Return the commit before the push, or the one before HEAD. Raises BaselineError if this clone lacks it."""
     before = first(BEFORE) or event("before")
     if before.strip("0") and before != head:
-        commit = git.find_commit(before)
-        if commit is None:
-            raise BaselineError(
-                f"CI says that {before} was there before this push, and this clone lacks it. Type "
-                f"`git fetch {git.remote() or 'origin'} {before}` and run again, or name a revision with --baseline"
-            )
-        return Baseline(commit, f"{commit[:7]}, the commit before this push")
-    commit = git.find_commit(f"{head}^1")
-    if commit is None:
+        if commit := git.find_commit(before):
+            return Baseline(commit, f"{commit[:7]}, the commit before this push")
         raise BaselineError(
-            f"no commit before {head[:7]} is in this clone{advice()}"
-            if git.is_shallow()
-            else f"{head[:7]} is the first commit; expected an earlier one to compare its results with. "
-            "The next change will be compared with it"
+            f"CI says that {before} was there before this push, and this clone lacks it. Type "
+            f"`git fetch {git.remote() or 'origin'} {before}` and run again, or name a revision with --baseline"
         )
-    return Baseline(commit, f"{commit[:7]}, the commit before HEAD")
-
-
-def target_branch() -> str:
-    """Return the branch that CI says this change is to be merged into; empty if it says none."""
-    return (first(TARGETS) or event("merge_group", "base_ref")).removeprefix("refs/heads/")
+    if commit := git.find_commit(f"{head}^1"):
+        return Baseline(commit, f"{commit[:7]}, the commit before HEAD")
+    if git.is_shallow():
+        raise BaselineError(f"no commit before {head[:7]} is in this clone{advice()}")
+    raise BaselineError(
+        f"{head[:7]} is the first commit; expected an earlier one to compare its results with. The next change will be "
+        "compared with it"
+    )
 
 
 def first(variables: Sequence[str]) -> str:
@@ -195,3 +175,8 @@ def advice() -> str:
     if git.is_shallow():
         return ", which is shallow. Type `git fetch --unshallow` and run again"
     return ". Name one with --baseline"
+
+
+def fetch_command(remote: str, what: str) -> str:
+    """Return the command that fetches something with all of its history."""
+    return f"git fetch{' --unshallow' if git.is_shallow() else ''} {remote} {what}"

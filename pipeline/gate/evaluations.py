@@ -1,4 +1,8 @@
-"""Read and check what the gate judges: the evaluation in the working tree, or at a git revision."""
+"""Read and check what the gate judges, in the working tree or at a git revision: the evaluation, and its study.
+
+A study of other data or parameters than the evaluation beside it says nothing about that state, so it is refused.
+Parameters are compared with what dvc.lock records: an old params.yaml may not fit the present schema.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,26 +13,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_mnist.data.split import Labels
-from fashion_mnist.errors import ArtifactError
+from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.gate.judgement import Evaluation
 from fashion_mnist.scores.metrics import score_predictions
-from pipeline.bytes.formats import parse_csv, parse_json, parse_yaml
+from pipeline.bytes.formats import parse_csv, parse_json
 from pipeline.bytes.tables import PREDICTIONS
 from pipeline.runtime import git
 from pipeline.runtime.files import read_bytes, reading
-from pipeline.runtime.lock import read_outputs
+from pipeline.runtime.lock import NOTHING, Lock, StageRecord, parse_lock, read_lock
 from pipeline.runtime.parameters import flatten
-from pipeline.runtime.paths import DATA, DVC_LOCK, metrics_of, predictions_of
+from pipeline.runtime.paths import DATA, DVC_LOCK, STUDY, metrics_of, predictions_of, replicates_of
+from pipeline.study.tables import data_digests, read_study
 
 ROUNDING = 1e-6  # metrics are stored with six decimals
 # These also depend on the level of confidence, which may have changed.
 INTERVAL = {"accuracy_low", "accuracy_high"}
+FEWEST = 2  # replicates: a mean has no spread below
+SET_BY_STUDY = {"seed", "threads"}
+AGAIN = "Run `dvc repro`"
 
 
 class Place(NamedTuple):
     """Where an evaluation is read: the working tree, or a git revision."""
 
-    name: str  # what an error puts before a path
+    name: str  # what an error puts before a path; empty for the working tree
     read: Callable[[str], bytes]
     list: Callable[[str], list[str]]  # names of the files in a folder
 
@@ -40,19 +48,17 @@ class RecordedEvaluation(NamedTuple):
     evaluations: Mapping[str, Evaluation]
     content: Mapping[str, bytes]
     data: Mapping[str, Any]
-    lock: Mapping[str, Any]
+    lock: Lock
 
-    def training_record(self, model: str) -> Mapping[str, Any]:
-        """Return what dvc.lock records of a model's training; empty where it records none."""
-        record: Mapping[str, Any] = self.lock.get("stages", {}).get(f"train@{model}", {})
-        return record
+    def training_of(self, model: str) -> StageRecord:
+        """Return what dvc.lock records of a model's training."""
+        return self.lock.get(f"train@{model}", NOTHING)
 
 
-def working_tree() -> Place:
-    """Return the current folder as a place. Raises ArtifactError where its dvc.lock is damaged, as during a merge."""
-    if DVC_LOCK.is_file():
-        read_outputs()
-    return Place("", lambda path: read_bytes(Path(path)), list_folder)
+# The current folder.
+WORKING_TREE = Place(
+    "", lambda path: read_bytes(Path(path)), lambda folder: [path.name for path in Path(folder).glob("*.*")]
+)
 
 
 def revision(commit: str) -> Place:
@@ -60,40 +66,35 @@ def revision(commit: str) -> Place:
     return Place(f"{commit[:7]}:", partial(git.read_file, commit), partial(git.list_folder, commit))
 
 
-def list_folder(folder: str) -> list[str]:
-    """Return the names of the files in a folder of the working tree; none if there is no such folder."""
-    return sorted(path.name for path in Path(folder).glob("*.*"))
-
-
 def read_evaluation(place: Place, models: Sequence[str]) -> RecordedEvaluation:
-    """Read and check what a place records. Raises ArtifactError that names the file that is not as expected."""
-    data = read_document(place, str(DATA), parse_json)
-    lock = read_document(place, str(DVC_LOCK), parse_yaml)
+    """Read and check what a place records of at least one model.
+
+    Raises ArtifactError that names the file that is not as expected.
+    """
+    name = f"{place.name}{DVC_LOCK}"
+    lock = parse_lock(place.read(str(DVC_LOCK)), name=name) if place.name else read_lock()
+    data = read_data(place)
     with reading(f"{place.name}{DATA}"):
         images, classes = data["test"]["images"], len(data["test"]["class_counts"])
-    labels: Labels | None = None
-    evaluations: dict[str, Evaluation] = {}
+    tables: dict[str, Mapping[str, Labels]] = {}
     content: dict[str, bytes] = {}
-    for name in models:
-        paths = str(metrics_of(name)), str(predictions_of(name))
-        content |= {path: place.read(path) for path in paths}
-        metrics = parse_json(content[paths[0]], name=f"{place.name}{paths[0]}")
-        table = parse_csv(content[paths[1]], columns=PREDICTIONS, name=f"{place.name}{paths[1]}")
-        labels = table["label"] if labels is None else labels
-        check_table(table, labels, images=images, classes=classes, name=f"{place.name}{paths[1]}")
-        # At a revision, a metric that was added later is missing.
-        known = set(metrics) if place.name and isinstance(metrics, Mapping) else None
-        check_metrics(metrics, table, classes=classes, known=known, name=f"{place.name}{paths[0]}")
-        evaluations[name] = Evaluation(table["prediction"])
-    assert labels is not None  # noqa: S101 - there is at least one model
+    for model in models:
+        scores, predictions = str(metrics_of(model)), str(predictions_of(model))
+        content |= {path: place.read(path) for path in (scores, predictions)}
+        metrics = parse_json(content[scores], name=f"{place.name}{scores}")
+        tables[model] = parse_csv(content[predictions], columns=PREDICTIONS, name=f"{place.name}{predictions}")
+        labels = tables[models[0]]["label"]
+        check_table(tables[model], labels, images=images, classes=classes, name=f"{place.name}{predictions}")
+        check_metrics(metrics, tables[model], classes=classes, may_lack=bool(place.name), name=f"{place.name}{scores}")
+    evaluations = {model: Evaluation(table["prediction"]) for model, table in tables.items()}
     return RecordedEvaluation(labels, evaluations, content, data, lock)
 
 
-def read_document(place: Place, path: str, parse: Callable[..., Any]) -> Any:
-    """Read and parse a document that must be a mapping."""
-    document = parse(place.read(path), name=f"{place.name}{path}")
+def read_data(place: Place) -> Mapping[str, Any]:
+    """Read what a place records of the data."""
+    document = parse_json(place.read(str(DATA)), name=f"{place.name}{DATA}")
     if not isinstance(document, Mapping):
-        raise ArtifactError(f"{place.name}{path}: does not hold keys with values; run `dvc repro` to make it again")
+        raise ArtifactError(f"{place.name}{DATA}: does not hold keys with values; run `dvc repro` to make it again")
     return document
 
 
@@ -101,58 +102,100 @@ def check_table(table: Mapping[str, Labels], labels: Labels, *, images: int, cla
     """Refuse predictions that are not one for each test image, in the order of the labels."""
     found = len(table["label"])
     if found != images:
-        raise ArtifactError(f"{name}: {found} rows; expected {images}, one for each test image. Run `dvc repro`")
+        raise ArtifactError(f"{name}: {found} rows; expected {images}, one for each test image. {AGAIN}")
     if not np.array_equal(table["label"], labels):
-        raise ArtifactError(f"{name}: its labels, or their order, are not those of the other models. Run `dvc repro`")
+        raise ArtifactError(f"{name}: its labels, or their order, are not those of the other models. {AGAIN}")
     if (highest := max(table["label"].max(), table["prediction"].max())) >= classes:
-        raise ArtifactError(f"{name}: class {highest}; expected 0 to {classes - 1}. Run `dvc repro`")
+        raise ArtifactError(f"{name}: class {highest}; expected 0 to {classes - 1}. {AGAIN}")
 
 
-def check_metrics(
-    metrics: Any, table: Mapping[str, Labels], *, classes: int, known: set[str] | None = None, name: str
-) -> None:
-    """Refuse metrics that are not finite numbers, or that do not follow from the predictions; known: all that count."""
+def check_metrics(metrics: Any, table: Mapping[str, Labels], *, classes: int, may_lack: bool, name: str) -> None:
+    """Refuse metrics that are not finite numbers, or that do not follow from the predictions.
+
+    may_lack: whether some may be missing, as at a revision from before they were added.
+    """
     if not isinstance(metrics, Mapping):
-        raise ArtifactError(f"{name}: does not hold metrics by name. Run `dvc repro`")
+        raise ArtifactError(f"{name}: does not hold metrics by name. {AGAIN}")
     for key, value in metrics.items():
         if not isinstance(value, int | float) or not math.isfinite(value):
-            raise ArtifactError(f"{name}: {key} is {value}; expected a finite number. Run `dvc repro`")
+            raise ArtifactError(f"{name}: {key} is {value}; expected a finite number. {AGAIN}")
     given = score_predictions(table["label"], table["prediction"], classes=classes, confidence=0.95)
-    for key in given.keys() - INTERVAL if known is None else given.keys() & known - INTERVAL:
-        if abs(metrics.get(key, math.inf) - given[key]) > ROUNDING:
+    for key in given.keys() - INTERVAL:
+        if abs(metrics.get(key, given[key] if may_lack else math.inf) - given[key]) > ROUNDING:
             raise ArtifactError(
                 f"{name}: {key} is {metrics.get(key, 'missing')}, but the predictions beside it give {given[key]:.6f}; "
-                "expected files of one run. Run `dvc repro`"
+                f"expected files of one run. {AGAIN}"
             )
+
+
+def add_replicates(place: Place, state: RecordedEvaluation, models: Sequence[str]) -> RecordedEvaluation:
+    """Return an evaluation with the replicates of these models beside their single trainings.
+
+    Raises StudyError or ArtifactError that says what is wrong with the study of this place.
+    """
+    advice = "Commit what `make study` writes there, or name a revision that has a study with --baseline"
+    advice = advice if place.name else "Run `make study`"
+    there = STUDY.name in place.list(str(STUDY.parent))
+    description = parse_json(place.read(STUDY.as_posix()), name=f"{place.name}{STUDY}") if there else {}
+    if fault := find_fault(description, state, models):
+        raise StudyError(f"{place.name}{STUDY}: {fault}. {advice}")
+    study = read_study(description, place.read, models=models, place=place.name)
+    evaluations, classes = dict(state.evaluations), len(state.data["test"]["class_counts"])
+    for model in models:
+        name = f"{place.name}{replicates_of('replicate', model)}"
+        replicates = study.predictions.get(("replicate", model), ())
+        if len(replicates) < FEWEST:
+            raise StudyError(f"{name}: {len(replicates)} trainings; expected at least {FEWEST}. {advice}")
+        for predictions in replicates:
+            table = {"label": study.labels, "prediction": predictions}
+            check_table(table, state.labels, images=len(state.labels), classes=classes, name=name)
+        evaluations[model] = evaluations[model]._replace(replicates=list(replicates))
+    return state._replace(evaluations=evaluations)
+
+
+def find_fault(description: Any, state: RecordedEvaluation, models: Sequence[str]) -> str | None:
+    """Say why a study does not fit the evaluation beside it: none, other data or parameters; None if it fits."""
+    if not isinstance(description, Mapping) or not description:
+        return "holds no study; expected many trainings of each model"
+    found, expected = description["data"], data_digests(state.data)
+    if differing := [part for part, sha256 in expected.items() if found.get(part) != sha256]:
+        return f"its {differing[0]} are others than in {DATA}; expected a study of the same data"
+    for model in models:
+        studied, recorded = description["train"].get(model), state.training_of(model).params.get(f"train.{model}", {})
+        trained = {key: value for key, value in recorded.items() if key not in SET_BY_STUDY}
+        if studied is None:
+            return f"holds no {model}; expected a study of every model"
+        for key in differing_keys(studied, trained)[:1]:
+            return f"train.{model}.{key} is {studied.get(key)}; expected {trained.get(key)}, as {DVC_LOCK} records"
+    return None
 
 
 def list_changes(old: RecordedEvaluation, new: RecordedEvaluation) -> list[str]:
     """Name the data, parameters, code and seeds that differ between two states."""
-    changes = [
-        f"data: the {split} {part} differ"
-        for split in ("train", "validation", "test")
-        for part in ("images", "labels")
-        if old.data and old.data.get(split, {}).get(f"{part}_sha256") != new.data.get(split, {}).get(f"{part}_sha256")
-    ]
-    for name in new.evaluations:
-        if name in old.evaluations:
-            changes += describe_changes(old.training_record(name), new.training_record(name), name=name)
+    before = data_digests(old.data) if old.data else {}
+    changes = [f"data: the {part} differ" for part in before if before[part] != data_digests(new.data)[part]]
+    for model in new.evaluations:
+        if model in old.evaluations:
+            changes += describe_changes(old.training_of(model), new.training_of(model), name=model)
     return changes
 
 
-def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any], *, name: str) -> list[str]:
+def describe_changes(old: StageRecord, new: StageRecord, *, name: str) -> list[str]:
     """Say in which parameters, files and code two records of one stage in dvc.lock differ.
 
     name: what a sentence calls the stage. Each difference changes what a difference between the results means.
     """
-    changes = []
-    before, after = (flatten(record.get("params", {}).get("params.yaml", {})) for record in (old, new))
-    for key in sorted({*before, *after}):
-        if before.get(key) != after.get(key):
-            changes.append(f"{name}: {key} is {after.get(key, 'gone')}, was {before.get(key, 'not there')}")
-    for kind, what in (("deps", "read"), ("outs", "written")):
-        hashes = [{item["path"]: item["md5"] for item in record.get(kind, [])} for record in (old, new)]
-        differing = sorted(path for path in {*hashes[0], *hashes[1]} if hashes[0].get(path) != hashes[1].get(path))
-        if differing:
-            changes.append(f"{name}: other content is {what}: {', '.join(differing)}")
+    before, after = flatten(old.params), flatten(new.params)
+    changes = [
+        f"{name}: {key} is {after.get(key, 'gone')}, was {before.get(key, 'not there')}"
+        for key in differing_keys(before, after)
+    ]
+    for what, then, now in (("read", old.deps, new.deps), ("written", old.outs, new.outs)):
+        if differing := differing_keys(then, now):
+            changes.append(f"{name}: other content is {what}: {', '.join(map(str, differing))}")
     return changes
+
+
+def differing_keys(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> list[Any]:
+    """Return the sorted keys whose values differ, or that only one of two mappings has."""
+    return sorted(key for key in {*old, *new} if old.get(key) != new.get(key))

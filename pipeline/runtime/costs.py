@@ -20,6 +20,7 @@ from pipeline.bytes.formats import read_json, write_json
 from pipeline.runtime.files import file_digest
 from pipeline.runtime.paths import store_folder
 
+FOLDER = "costs"  # of the records, in the store's folder: deleting the store deletes them too
 # What stages cost, by stage as DVC names it, then by measure.
 Costs = Mapping[str, Mapping[str, float]]
 
@@ -27,7 +28,7 @@ Costs = Mapping[str, Mapping[str, float]]
 class Work(NamedTuple):
     """What a stage did: small files that identify its result, and how many images it worked on.
 
-    seconds: what the throughput is computed from, where that is not the whole stage.
+    seconds: the time that the throughput is computed from, if not that of the whole stage.
     """
 
     files: Sequence[Path]
@@ -36,48 +37,37 @@ class Work(NamedTuple):
 
 
 def record_cost(work: Work) -> None:
-    """Write what this process cost; outside of `dvc repro` nothing, or every test would leave a record.
+    """Record what this process cost. Does nothing outside `dvc repro`, so tests leave no records.
 
-    Raises ArtifactError where that cannot be written.
+    If that fails, it only warns, because the stage has succeeded.
     """
     if "DVC_STAGE" not in os.environ:
         return
-    # DVC puts the path of dvc.yaml in front where it was not called beside it.
-    stage = os.environ["DVC_STAGE"].rpartition(":")[2]
+    stage = os.environ["DVC_STAGE"].rpartition(":")[2]  # which may begin with the path of dvc.yaml
     # Since the process began: what a stage imports may take longer than what it does.
     seconds = time.time() - psutil.Process().create_time()
     # Queued experiments run side by side: one must not write over another's.
     experiment = os.environ.get("DVC_EXP_NAME", "").replace("/", "-")
-    write_json(
-        {
-            "stage": stage,
-            "cost": {
-                "seconds": seconds,
-                "images_per_second": work.images / (work.seconds or seconds),
-                "peak_memory_mebibytes": peak_memory(),
-            },
-            "sha256": {path.as_posix(): file_digest(path) for path in work.files},
-        },
-        costs_folder() / f"{experiment or 'workspace'}.{stage}.json",
-    )
+    speed = work.images / (work.seconds or seconds)
+    cost = {"seconds": seconds, "images_per_second": speed, "peak_memory_mebibytes": peak_memory()}
+    try:
+        sha256 = {path.as_posix(): file_digest(path) for path in work.files}
+        path = store_folder() / FOLDER / f"{experiment or 'workspace'}.{stage}.json"
+        write_json({"stage": stage, "cost": cost, "sha256": sha256}, path)
+    except ArtifactError as error:
+        print(f"warning: the cost of this stage was not recorded. {error}", file=sys.stderr)  # noqa: T201
 
 
 def read_costs() -> Costs:
-    """Return what stages cost; only of those whose files are still what they wrote."""
+    """Return what stages cost, if their files are still what they wrote."""
     costs: dict[str, Mapping[str, float]] = {}
-    # Where an experiment wrote the same as the workspace did, the later one counts.
-    for path in sorted(costs_folder().glob("*.json"), key=lambda path: path.stat().st_mtime):
-        # Skip records that cannot be read: costs are optional.
-        with suppress(ArtifactError):
+    # If an experiment wrote the same as the workspace did, the later record counts.
+    for path in sorted((store_folder() / FOLDER).glob("*.json"), key=lambda path: path.stat().st_mtime):
+        with suppress(ArtifactError):  # skip a record that cannot be read: costs are optional
             record = read_json(path)
             if all(file_digest(Path(name)) == sha256 for name, sha256 in record["sha256"].items()):
                 costs[record["stage"]] = record["cost"]
     return costs
-
-
-def costs_folder() -> Path:
-    """Return the folder of the records, in the store's folder: deleting the store deletes them too."""
-    return store_folder() / "costs"
 
 
 def peak_memory() -> float:

@@ -1,7 +1,7 @@
 """Read and write files: every write is atomic, every failure one line that names the file.
 
 A file is written beside its target and then moved over it, so a reader sees the old content or the new, never half of
-it. An interrupted stage leaves nothing behind. What a killed one left is deleted when the file is written again.
+it. An interrupted stage leaves nothing behind. Leftovers of a killed one are deleted when the file is written again.
 """
 
 import csv
@@ -21,7 +21,7 @@ import psutil
 
 from fashion_mnist.errors import ArtifactError
 
-# What parsers raise for content that is not theirs.
+# What parsers raise for damaged content.
 UNREADABLE = (
     OSError, ValueError, EOFError, OverflowError, RecursionError, IndexError, KeyError, TypeError, AttributeError,
     NotImplementedError, zipfile.BadZipFile, zlib.error, csv.Error,
@@ -32,7 +32,7 @@ UNREADABLE = (
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a file beside `path` that takes its place once the block ends, and vanishes if the block fails.
 
-    Raises ArtifactError when the file cannot be written.
+    Raises ArtifactError if the file cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -69,27 +69,27 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a whole file. Raises ArtifactError when it cannot be read."""
+    """Read a whole file. Raises ArtifactError if it cannot be read."""
     with reading(str(path)):
         return path.read_bytes()
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    """Return the digest of a file. Raises ArtifactError when it cannot be read."""
+    """Return the digest of a file. Raises ArtifactError if it cannot be read."""
     with reading(str(path)), path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 @contextmanager
 def reading(name: str, *, advice: str = "run `dvc repro` to make it again") -> Iterator[None]:
-    """Turn what fails while a file is read or parsed into ArtifactError; name: what the error calls the file."""
+    """Turn a failure to read or parse a file into ArtifactError; name: what the error calls the file."""
     try:
         with warnings.catch_warnings():
-            # What NumPy warns of, such as a table without rows or a number too large, is refused here by its result.
+            # NumPy warns of tables without rows or numbers too large; their results are refused here.
             warnings.simplefilter("ignore")
             yield
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0][:200]
-        # NumPy goes on with advice to programmers: to load what may hold code unsafely, or fewer columns.
+        # Leave out NumPy's advice to programmers, such as to load unsafely or fewer columns.
         reason = re.split(r"\. If |; use ", reason)[0]
         raise ArtifactError(f"{name}: cannot be read ({reason}); {advice}") from error

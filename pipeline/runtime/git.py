@@ -2,24 +2,47 @@
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import PurePath
+from contextlib import suppress
+from pathlib import Path, PurePath
 
 from fashion_mnist.errors import GitError
 
 ABSENT = 1  # the exit code by which git says that there is no such thing
 
 
+class NotThereError(GitError):
+    """A commit or file that git does not find."""
+
+
 def git(*arguments: str) -> bytes:
-    """Return what a git command prints. Raises GitError with git's own reason when it fails."""
-    return _output(_start(*arguments))
+    """Return what a git command prints. Raises GitError with git's reason if it fails or does not start."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
+    except OSError as error:
+        raise GitError(
+            f"git does not start ({error.strerror}); expected git and a clone of the project. Install git"
+        ) from error
+    if done.returncode == 0:
+        return done.stdout
+    reason = " ".join(done.stderr.decode(errors="replace").split()) or f"exit code {done.returncode}"
+    # Some commands say nothing, such as rev-parse of HEAD@{7} if the log has one entry.
+    is_absent = done.returncode == ABSENT or not done.stderr
+    raise (NotThereError if is_absent else GitError)(f"git {arguments[0]} failed ({reason})")
 
 
 def is_tracked(path: str = ".") -> bool:
-    """Tell whether git keeps a file or anything in a folder, such as the current one.
+    """Tell whether git tracks a file or anything in a folder, such as the current one.
 
-    It keeps nothing of a workspace that lies in a clone without being a part of it, such as .demo.
+    It tracks nothing of a workspace that lies in a clone without being a part of it, such as .demo.
     """
     return bool(git("ls-files", "--", path))
+
+
+def is_committed(path: Path) -> bool:
+    """Tell whether the last commit holds a file or folder; False without git or a clone."""
+    with suppress(GitError):
+        return path.name in list_folder("HEAD", path.parent.as_posix())
+    return False
 
 
 def changed_files(*paths: PurePath) -> list[str]:
@@ -29,26 +52,30 @@ def changed_files(*paths: PurePath) -> list[str]:
 
 def find_commit(revision: str) -> str | None:
     """Return the full id of the commit that a revision names; None if there is none in this clone."""
-    return _answer("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    with suppress(NotThereError):
+        return _line("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    return None
 
 
 def merge_base(first: str, second: str) -> str | None:
     """Return the last commit that two commits have in common; None if there is none in this clone."""
-    return _answer("merge-base", first, second)
+    with suppress(NotThereError):
+        return _line("merge-base", first, second)
+    return None
 
 
 def branch_name(reference: str) -> str:
     """Return the short name of a branch, such as the one that origin/HEAD points to."""
-    return git("rev-parse", "--abbrev-ref", reference).decode().strip()
+    return _line("rev-parse", "--abbrev-ref", reference)
 
 
 def is_shallow() -> bool:
     """Tell whether this clone lacks a part of the history."""
-    return git("rev-parse", "--is-shallow-repository").decode().strip() == "true"
+    return _line("rev-parse", "--is-shallow-repository") == "true"
 
 
 def remote() -> str:
-    """Return the name of the remote that this clone is of: origin, or the only one; empty if there is none such."""
+    """Return the name of this clone's remote: origin, or the only one; empty without either."""
     names = git("remote").decode().split()
     return "origin" if "origin" in names else names[0] if len(names) == 1 else ""
 
@@ -77,26 +104,5 @@ def list_folder(commit: str, folder: str) -> list[str]:
     return [PurePath(line).name for line in lines]
 
 
-def _answer(*arguments: str) -> str | None:
-    """Return the line that a git command prints; None if there is no such thing. Raises GitError if git cannot look."""
-    done = _start(*arguments)
-    is_absent = done.returncode == ABSENT or (done.returncode != 0 and not done.stderr)  # such as HEAD@{7} of one entry
-    return None if is_absent else _output(done).decode().strip()
-
-
-def _output(done: "subprocess.CompletedProcess[bytes]") -> bytes:
-    """Return what a git command has printed. Raises GitError with git's own reason if it failed."""
-    if done.returncode != 0:
-        reason = " ".join(done.stderr.decode(errors="replace").split())
-        raise GitError(f"git {done.args[1]} failed ({reason or f'exit code {done.returncode}'})")
-    return done.stdout
-
-
-def _start(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
-    """Run a git command. Raises GitError when git does not start."""
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607
-    except OSError as error:
-        raise GitError(
-            f"git does not start ({error.strerror}); expected git and a clone of the project. Install git"
-        ) from error
+def _line(*arguments: str) -> str:
+    return git(*arguments).decode().strip()

@@ -10,17 +10,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import IO, Any
 
 # How long a finished training waits for the store to take the last epoch.
 PATIENCE_SECONDS = 4
 
 
 class LiveRun:
-    """The training's end of the pipe; without a process at the other end, it shows nothing."""
+    """The training's end of the pipe; without a pipe, it shows nothing."""
 
-    def __init__(self, watcher: "subprocess.Popen[str] | None") -> None:
-        self._watcher = watcher
+    def __init__(self, pipe: IO[str] | None) -> None:
+        self._pipe = pipe
 
     def show_epoch(self, result: Mapping[str, float]) -> None:
         """Show the metrics of an epoch; `result` holds its number too."""
@@ -30,18 +30,11 @@ class LiveRun:
         """Say that the training succeeded and its files are written."""
         self._send({"finished": True})
 
-    def close(self) -> None:
-        """End the pipe, which closes the run, and wait a moment for that."""
-        if self._watcher and self._watcher.stdin:
-            with suppress(OSError, subprocess.TimeoutExpired):
-                self._watcher.stdin.close()
-                self._watcher.wait(PATIENCE_SECONDS)
-
     def _send(self, message: Mapping[str, Any]) -> None:
-        if self._watcher and self._watcher.stdin:
+        if self._pipe:
             with suppress(OSError):  # the other end is gone; the training goes on
-                self._watcher.stdin.write(json.dumps(message) + "\n")
-                self._watcher.stdin.flush()
+                self._pipe.write(json.dumps(message) + "\n")
+                self._pipe.flush()
 
 
 @contextmanager
@@ -52,7 +45,7 @@ def live_run(model: str) -> Iterator[LiveRun]:
     """
     watcher = None
     if "DVC_STAGE" in os.environ:
-        # A session of its own: Ctrl-C ends the training, and the end of the pipe then says so.
+        # A session of its own: Ctrl-C ends only the training, and the end of the pipe then says so.
         with suppress(OSError):
             watcher = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "pipeline.store.watch", model],
@@ -62,8 +55,9 @@ def live_run(model: str) -> Iterator[LiveRun]:
                 text=True,
                 start_new_session=True,
             )
-    live = LiveRun(watcher)
     try:
-        yield live
+        yield LiveRun(watcher.stdin if watcher else None)
     finally:
-        live.close()
+        if watcher:
+            with suppress(OSError, subprocess.TimeoutExpired):
+                watcher.communicate(timeout=PATIENCE_SECONDS)  # closes the pipe, which closes the run

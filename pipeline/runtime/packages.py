@@ -1,4 +1,4 @@
-"""Compare the installed packages with a lock, which dvc.lock records as what the results were computed with."""
+"""Compare the installed packages with a lock, which dvc.lock records as the packages that computed the results."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ from fashion_mnist.errors import ArtifactError
 from pipeline.runtime.files import read_bytes, reading
 from pipeline.runtime.paths import COMPUTE_LOCK
 
-# What a package is imported as, where that is not its name.
+# The name by which a package is imported, if not its own.
 IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}
 
 
@@ -32,7 +32,7 @@ def check_packages(lock: Path = COMPUTE_LOCK) -> None:
 
 
 def find_difference(package: Requirement) -> str | None:
-    """Say what is found of a package, if it is not what is required; None if it is."""
+    """Say which package is found instead of the required one; None if that is found."""
     try:
         installed = distribution(package.name)
     except PackageNotFoundError:

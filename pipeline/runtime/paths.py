@@ -1,4 +1,4 @@
-"""Where each artifact is: the one place that names a path. All are relative to the project's folder."""
+"""Where each artifact is: each path is named once, here, relative to the project's folder."""
 
 import os
 from pathlib import Path
@@ -55,7 +55,7 @@ def metrics_of(model: str) -> Path:
 
 
 def predictions_of(model: str) -> Path:
-    """Return the path of what a model predicts for each test image."""
+    """Return the path of a model's predictions for the test images."""
     return PREDICTIONS / f"{model}.csv"
 
 
@@ -65,7 +65,7 @@ def curve_of(change: str, model: str) -> Path:
 
 
 def replicates_of(kind: str, model: str) -> Path:
-    """Return the path of what the trainings of one kind in a study predict on test."""
+    """Return the path of the predictions of a study's trainings of one kind."""
     return STUDY_PREDICTIONS / kind / f"{model}.csv"
 
 

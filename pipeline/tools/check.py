@@ -1,22 +1,21 @@
 """Check params.yaml, the installed packages, DVC's files and a folder of images.
 
-`make repro` does so first, because DVC removes the outputs of a stage before it runs the stage.
+`make repro` does so first, since DVC removes the outputs of a stage before it runs.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from fashion_mnist.errors import ArtifactError
-from pipeline.bytes.formats import parse_json
+from pipeline.bytes.formats import read_json
 from pipeline.runtime.command import parse_arguments, run
-from pipeline.runtime.files import read_bytes
 from pipeline.runtime.image_folder import list_images
-from pipeline.runtime.lock import read_outputs
+from pipeline.runtime.lock import read_lock
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DVC_LOCK, REQUIREMENTS
 
-# DVC notes here which of its processes reads or writes what. It does not write this file atomically.
+# Lists which DVC process reads or writes what. DVC does not write it atomically.
 RWLOCK = Path(".dvc/tmp/rwlock")
 
 
@@ -28,16 +27,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if params.dataset == "folder":
         list_images(Path(params.folder))
     if DVC_LOCK.is_file():
-        read_outputs()
-    if RWLOCK.is_file():
-        check_rwlock()
-
-
-def check_rwlock() -> None:
-    """Raise ArtifactError if a killed DVC left this file cut off: no DVC starts with it."""
+        read_lock()
     try:
-        parse_json(read_bytes(RWLOCK), name=str(RWLOCK))
-    except ArtifactError as error:
+        if RWLOCK.is_file():
+            read_json(RWLOCK)
+    except ArtifactError as error:  # no DVC would start
         raise ArtifactError(
             f"{RWLOCK}: is cut off, since DVC was killed while it wrote; if no other dvc is running, run `rm {RWLOCK}`"
         ) from error

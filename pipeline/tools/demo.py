@@ -1,6 +1,6 @@
-"""Run the whole pipeline on garments drawn here, in a workspace of its own: no network, nothing tracked changes.
+"""Run the whole pipeline on synthetic garments in .demo: it needs no network and changes no tracked file.
 
-The workspace is a copy of what the stages need, with params.yaml changed; its report says that it is synthetic.
+.demo holds a copy of what the stages need, with other parameters; its report says that the data is synthetic.
 """
 
 import os
@@ -8,12 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
+from pipeline.bytes.formats import write_json
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.paths import PAGE_HTML, PARAMS, STUDY
 
@@ -44,12 +47,10 @@ def make_workspace(folder: Path, changes: Mapping[str, Any], *, params: Path = P
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
         copy(PROJECT / name, folder / name)
     shutil.copy(params, folder / PARAMS)
-    (folder / STUDY).parent.mkdir()
-    (folder / STUDY).write_text("{}\n")  # no study: that of the project is about other data
+    write_json({}, folder / STUDY)  # no study: that of the project is about other data
     (folder / ".dvc").mkdir()
-    # Without git: the folder belongs to no repository, also where it lies inside one.
-    settings = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
-    (folder / ".dvc" / "config").write_text(settings)
+    # Without git, even if the folder lies in a repository.
+    (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n")
     change_params(folder / PARAMS, changes)
 
 
@@ -59,10 +60,7 @@ def change_params(path: Path, changes: Mapping[str, Any]) -> None:
     document = yaml.load(path)
     for key, value in changes.items():
         *sections, name = key.split(".")
-        section = document
-        for part in sections:
-            section = section[part]
-        section[name] = value
+        reduce(getitem, sections, document)[name] = value
     yaml.dump(document, path)
 
 

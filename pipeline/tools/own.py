@@ -3,7 +3,6 @@
 It lists what it deletes and asks first; --yes answers. Git keeps what was committed, DVC's cache the data and models.
 """
 
-import argparse
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from fashion_mnist.errors import GitError
 from pipeline.bytes.formats import write_json
 from pipeline.runtime import git
-from pipeline.runtime.command import run, say
+from pipeline.runtime.command import parser_of, run, say
 from pipeline.runtime.paths import DVC_LOCK, MODELS, RAW, REPORTS, STUDY
 
 RESULTS = (DVC_LOCK, Path("study/dvc.lock"), Path("study/trials"), MODELS, REPORTS, RAW.parent)
@@ -20,7 +19,7 @@ RESULTS = (DVC_LOCK, Path("study/dvc.lock"), Path("study/trials"), MODELS, REPOR
 
 def main(argv: Sequence[str] | None = None) -> None:
     """List what is there, ask, and delete it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--yes", action="store_true", help="delete without asking")
     options = parser.parse_args(argv)
     if not git.is_tracked():
@@ -46,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def is_agreed() -> bool:
-    """Ask in a terminal. Raises GitError where nobody can answer."""
+    """Ask in a terminal. Raises GitError if nobody can answer."""
     if not sys.stdin.isatty():
         raise GitError("nobody to ask: stdin is no terminal; add --yes, or make own YES=1, to delete without asking")
     return input("delete? [y/N] ").strip().lower() in ("y", "yes")

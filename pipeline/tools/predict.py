@@ -3,7 +3,6 @@
 MLFLOW_TRACKING_URI names the store to ask; otherwise it is the folder tracking/.
 """
 
-import argparse
 import gzip
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from fashion_mnist.sources.idx import decode_idx
 from fashion_mnist.sources.images import decode_image
 from fashion_mnist.sources.known import registered_name
 from pipeline.bytes.formats import write_csv
-from pipeline.runtime.command import quiet_import, run, say
+from pipeline.runtime.command import parser_of, quiet_import, run, say
 from pipeline.runtime.files import reading
 from pipeline.runtime.parameters import read_params
 from pipeline.store.connection import open_store
@@ -31,7 +30,7 @@ EXPECTED = "expected a folder of PNG or JPEG files, or an IDX file"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the likeliest class of each image, and its probability."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("input", type=Path, metavar="INPUT", help="a folder of images, or an IDX file, gzipped or not")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the CSV file to write")
     options = parser.parse_args(argv)
@@ -39,20 +38,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     name = registered_name(read_params().download)
     with open_store(name) as store, quiet_import(), load_registered(store, f"models:/{name}@{CHAMPION}") as model:
         height, width, channels = model.config["shape"]
-        shape = (height, width, channels)
-        names, images = read_images(options.input, shape=shape, is_resampled=model.config["is_resampled"])
+        is_resampled = model.config["is_resampled"]
+        names, images = read_images(options.input, shape=(height, width, channels), is_resampled=is_resampled)
         answer = model.predict(images)
     probabilities = answer["probabilities"]
-    table = pd.DataFrame(
-        {
-            "image": names,
-            "prediction": probabilities.argmax(axis=1),
-            "name": answer["names"],
-            "confidence": probabilities.max(axis=1),
-        }
-    )
-    write_csv(table, options.output)
-    say(f"{options.output}: {len(table)} images")
+    prediction, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    table = {"image": names, "prediction": prediction, "name": answer["names"], "confidence": confidence}
+    write_csv(pd.DataFrame(table), options.output)
+    say(f"{options.output}: {len(names)} images")
 
 
 def check_input(path: Path) -> None:
@@ -76,8 +69,7 @@ def read_images(path: Path, *, shape: Shape, is_resampled: bool) -> tuple[list[s
     if path.is_dir():
         files = image_files(path)
         return [file.name for file in files], np.stack([read_picture(file, shape, is_resampled) for file in files])
-    with reading(str(path), advice=EXPECTED):
-        content = path.read_bytes()
+    content = _read(path)
     compressed = content if content.startswith(GZIP) else gzip.compress(content, compresslevel=0)
     images = decode_idx(compressed, dimensions=3, name=str(path))[..., np.newaxis]
     if images.shape[1:] != shape or not len(images):
@@ -86,17 +78,19 @@ def read_images(path: Path, *, shape: Shape, is_resampled: bool) -> tuple[list[s
 
 
 def read_picture(path: Path, shape: Shape, is_resampled: bool) -> Bytes:
-    """Read a picture as the model takes it: grey where it learned from grey ones, else in colour."""
+    """Read a picture as the model takes it: grey if it learned from grey ones, else in colour."""
     height, width, channels = shape
-    with reading(str(path), advice=EXPECTED):
-        content = path.read_bytes()
     size = (height, width) if is_resampled else None
-    pixels = decode_image(content, name=str(path), size=size, channels=channels)
+    pixels = decode_image(_read(path), name=str(path), size=size, channels=channels)
     if pixels.shape[:2] != (height, width):
-        raise DataError(
-            f"{path}: {pixels.shape[1]}x{pixels.shape[0]} pixels; expected {width}x{height}. Scale it first"
-        )
+        found = f"{pixels.shape[1]}x{pixels.shape[0]}"
+        raise DataError(f"{path}: {found} pixels; expected {width}x{height}. Scale it first")
     return pixels
+
+
+def _read(path: Path) -> bytes:
+    with reading(str(path), advice=EXPECTED):
+        return path.read_bytes()
 
 
 if __name__ == "__main__":

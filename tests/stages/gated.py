@@ -17,6 +17,7 @@ from fashion_mnist.scores.metrics import score_predictions
 from fashion_mnist.sources.published import FASHION_MNIST
 from pipeline.bytes.formats import write_csv, write_json
 from pipeline.gate import __main__ as gate
+from pipeline.gate import change
 from pipeline.gate.baselines import VARIABLES
 from pipeline.runtime.parameters import read_params
 from pipeline.tools.demo import PROJECT, change_params
@@ -92,7 +93,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     for variable in VARIABLES:  # of the CI that may run this test
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(gate, "check_current", lambda _: None)  # its own tests: end_to_end/test_stale_results.py
+    monkeypatch.setattr(change, "check_current", lambda _: None)  # its own tests: end_to_end/test_stale_results.py
+    monkeypatch.setattr(change, "check_study", lambda: None)
     shutil.copy(PROJECT / "tests/params.yaml", folder)
     change_params(folder / "params.yaml", PARAMS)
     git("init", "--quiet", "--initial-branch", "main")

@@ -8,8 +8,8 @@ import pytest
 
 from fashion_mnist.errors import BaselineError
 from fashion_mnist.sources.published import FASHION_MNIST
-from pipeline.gate.__main__ import JUDGED
 from pipeline.gate.baselines import find_baseline
+from pipeline.gate.change import JUDGED
 from tests.stages.gated import (
     CANNOT_JUDGE,
     CNN,

@@ -54,11 +54,12 @@ def test_reader_that_left_changes_nothing(tmp_path: Path, unread: int, option: s
 
 
 @pytest.mark.parametrize(
-    ("module", "code"), [("gate", 2), ("reproduction", 1), ("summary", 1), ("check", 1), ("gate --help", 0)]
+    ("module", "code"),
+    [("gate", 2), ("gate.reproduction", 1), ("tools.summary", 1), ("tools.check", 1), ("gate --help", 0)],
 )
 def test_every_command_ends_with_its_own_code(tmp_path: Path, unread: int, module: str, code: int) -> None:
     name, *options = module.split()
-    done = start(tmp_path, "-m", f"pipeline.tools.{name}", *options, stdout=unread, stderr=subprocess.PIPE)
+    done = start(tmp_path, "-m", f"pipeline.{name}", *options, stdout=unread, stderr=subprocess.PIPE)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
 

@@ -11,7 +11,10 @@ import pytest
 
 from fashion_mnist.sources.published import FASHION_MNIST
 from pipeline.bytes.formats import read_json, write_json
+from pipeline.gate import __main__ as gate
 from pipeline.gate.evaluations import describe_changes
+from pipeline.runtime.command import run
+from pipeline.runtime.lock import StageRecord
 from pipeline.runtime.parameters import flatten, read_params
 from pipeline.runtime.paths import DATA
 from pipeline.study.tables import data_digests, describe_training
@@ -456,8 +459,11 @@ def test_json_and_summary_say_the_same(repository: Path, judged: Judge) -> None:
     assert "## Gate: cannot judge" in (repository / "gate.md").read_text()
 
 
-def test_summary_that_cannot_be_written_does_not_pass(repository: Path, judged: Judge) -> None:
-    assert judged("--summary", str(repository / "params.yaml" / "gate.md"))[0] == CANNOT_JUDGE
+def test_summary_that_cannot_be_written_does_not_pass(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(lambda: gate.main(["--summary", str(repository / "params.yaml" / "gate.md")]), refused=CANNOT_JUDGE)
+    assert ended.value.code == CANNOT_JUDGE
+    assert capsys.readouterr().err.startswith(f"error: {repository}/params.yaml/gate.md: cannot be written")
 
 
 OWN = FASHION_MNIST.model_copy(update={"dataset": "folder", "name": "Own", "classes": tuple("abcdefghij")})
@@ -504,9 +510,9 @@ def test_classes_are_named_as_the_data_says(repository: Path, judged: Judge) -> 
 
 
 def test_changes_name_parameters_and_files() -> None:
-    def record(seed: int, code: str) -> dict[str, Any]:
-        params = {"params.yaml": {"train.cnn": {"seed": seed, "filters": [32, 64]}}}
-        return {"params": params, "deps": [{"path": "src/a.py", "md5": code}, {"path": "b", "md5": "same"}]}
+    def record(seed: int, code: str) -> StageRecord:
+        params = {"train.cnn": {"seed": seed, "filters": [32, 64]}}
+        return StageRecord("", params, {Path("src/a.py"): code, Path("b"): "same"}, {})
 
     assert describe_changes(record(1, "x"), record(2, "y"), name="cnn") == [
         "cnn: train.cnn.seed is 2, was 1",

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.sources.folder import read_layout
-from pipeline.runtime.lock import CACHE, check_inputs, dvc_digest, ignored_names
+from pipeline.runtime.lock import CACHE, check_inputs, dvc_digest, ignored_names, read_lock
 from pipeline.tools.demo import PROJECT, run_dvc
 
 CONTENT = b"epoch,loss\n1,0.5\n"
@@ -69,6 +69,13 @@ def test_what_the_lock_records_passes_and_so_does_all_without_a_lock(recorded: P
     check_inputs(Path("models/cnn"))  # which the lock does not know
     (recorded / "dvc.lock").unlink()
     check_inputs(HISTORY)
+
+
+def test_lock_is_parsed_once_and_again_after_an_edit(recorded: Path) -> None:
+    before = read_lock()
+    assert read_lock() is before
+    (recorded / "dvc.lock").write_text(LOCK.replace("cmd: x", "cmd: y"))
+    assert read_lock()["train@dense"].command == "y"
 
 
 @pytest.mark.parametrize(
@@ -225,4 +232,11 @@ def test_failing_stage_says_how_to_have_back_what_dvc_removed(recorded: Path) ->
 def test_failing_stage_promises_nothing_that_neither_dvc_nor_git_has(recorded: Path) -> None:
     for path in (MODEL, HISTORY, CACHE / OBJECT):
         (recorded / path).unlink()
+    assert "removed" not in failing_stage()
+
+
+@pytest.mark.parametrize("content", ["stages: []", "- stages", "stages: {train: 1}", "stages: ["])
+def test_failing_stage_with_a_damaged_dvc_yaml_says_only_its_own_line(recorded: Path, content: str) -> None:
+    (recorded / MODEL).unlink()
+    (recorded / "dvc.yaml").write_text(content)
     assert "removed" not in failing_stage()

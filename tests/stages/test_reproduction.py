@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ArtifactError
-from pipeline.gate import __main__ as gate
-from pipeline.gate import reproduction
+from pipeline.gate import change, reproduction
 from pipeline.runtime import packages
 from pipeline.runtime.paths import COMPUTE_LOCK
 from pipeline.tools.demo import PROJECT, change_params
@@ -108,11 +106,11 @@ def test_other_inputs_are_named_and_not_held_against_the_machine(capsys: pytest.
 def test_gate_judges_where_no_bits_are_promised(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    def refuse(argv: list[str]) -> None:
-        assert argv == ["--baseline", "HEAD"]
-        sys.exit(1)
+    def refuse(named: str) -> dict[str, str]:
+        assert named == "HEAD"
+        return {"verdict": "cannot judge", "reason": "it asks for more"}
 
-    monkeypatch.setattr(gate, "main", refuse)
+    monkeypatch.setattr(change, "judge_change", refuse)
     write_lock(train="other")
     if reason == "cpu":
         monkeypatch.setattr(reproduction, "has_avx2", lambda: False)
@@ -125,9 +123,10 @@ def test_gate_judges_where_no_bits_are_promised(
     code, said = verdict(capsys)
     assert code == 0
     assert "other bits from train@cnn on, as expected" in said
+    assert said.endswith("gate: cannot judge. it asks for more\n")
     named = {"cpu": "promised on x86-64 with AVX2", "instructions": "instructions is native", "numpy": "numpy: is not"}
     assert [cause for cause, text in named.items() if text in said] == [reason]
-    assert verdict(capsys, "--strict")[0] == 1
+    assert verdict(capsys, "--strict")[0] == 2
 
 
 @pytest.mark.parametrize("content", ["", "[]", "stages:"])

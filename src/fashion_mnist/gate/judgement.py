@@ -5,14 +5,14 @@ answers at random, but "do the test images rule out a loss larger than the margi
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, ttest_ind
 
 from fashion_mnist.data.split import Labels
-from fashion_mnist.params import Floors
+from fashion_mnist.params import Floors, GateParams
 from fashion_mnist.scores.comparison import compare, least_difference
 
 NEW = "new: the baseline holds no such model"
@@ -34,114 +34,74 @@ class Verdict(NamedTuple):
     """
 
     accuracy: float
-    baseline_accuracy: float | None
-    change: float | None
-    at_worst: float | None
-    at_best: float | None
-    p: float | None
-    exchanged: Mapping[str, Mapping[str, int]]
-    failures: Sequence[str]
-    remarks: Sequence[str]
+    baseline_accuracy: float | None = None
+    change: float | None = None
+    at_worst: float | None = None
+    at_best: float | None = None
+    p: float | None = None
+    exchanged: Mapping[str, Mapping[str, int]] = {}
+    failures: Sequence[str] = ()
+    remarks: Sequence[str] = ()
 
 
 def judge(
     labels: Labels,
     new: Evaluation,
     old: Evaluation | None,
+    gate: GateParams,
     *,
-    margin: float,
-    confidence: float,
-    floors: Floors | None,
+    model: str,
     class_names: Sequence[str],
     why_not_compared: str = NEW,
 ) -> Verdict:
     """Judge one model against the same model at the baseline, and against its floors.
 
-    labels: uint8, shape (n,). margin: the tolerated loss of accuracy, a share. confidence: one-sided.
-    why_not_compared: the remark if there is no old evaluation. With replicates on both sides, the means over seeds are
-    compared instead of single runs; p, floors and the exchanged images remain those of the single runs. Raises
-    DataError when lengths differ.
+    labels: uint8, shape (n,). why_not_compared: the remark if there is no old evaluation. With replicates on both
+    sides, the means over seeds are compared instead of single runs; p, floors and the exchanged images remain those of
+    the single runs. Raises DataError when lengths differ.
     """
-    accuracy = float(np.mean(new.predictions == labels))
-    below, open_ = _below_floors(labels, new.predictions, floors, confidence=confidence, class_names=class_names)
+    confidence = gate.confidence
+    below, small = _below_floors(labels, new.predictions, gate.floors.get(model), confidence, class_names)
     if old is None:
-        remarks = [why_not_compared, *open_]
-        return Verdict(accuracy, None, None, None, None, None, {}, below, remarks)
-    paired = compare(labels, old.predictions, new.predictions, confidence=confidence)
-    change = _measure_change(labels, new, old, paired, confidence=confidence)
-    failures, remarks = _judge_change(change, margin=margin, confidence=confidence)
-    return Verdict(
-        change.accuracy,
-        change.baseline_accuracy,
-        change.accuracy - change.baseline_accuracy,
-        change.at_worst,
-        change.at_best,
-        paired["mcnemar_p"],
-        _exchanged(labels, old.predictions, new.predictions, class_names),
-        failures + below,
-        remarks + open_,
-    )
+        return Verdict(_accuracy(labels, new.predictions), failures=below, remarks=[why_not_compared, *small])
+    before, after = [_accuracy(labels, old.predictions)], [_accuracy(labels, new.predictions)]
+    at_worst = least_lead(labels, old.predictions, new.predictions, confidence=confidence)
+    at_best = -least_lead(labels, new.predictions, old.predictions, confidence=confidence)
+    runs = ""
+    if new.replicates and old.replicates:
+        before, after = ([_accuracy(labels, run) for run in side.replicates] for side in (old, new))
+        at_worst, at_best = difference_of_means(before, after, confidence=confidence)
+        runs = f", the mean of {len(after)} seeds against {len(before)}"
+    was, now = float(np.mean(before)), float(np.mean(after))
+    failures, remarks = _describe_change(was, now, (at_worst, at_best), runs, gate)
+    p = compare(labels, old.predictions, new.predictions, confidence=confidence)["mcnemar_p"]
+    exchanged = _exchanged(labels, old.predictions, new.predictions, class_names)
+    return Verdict(now, was, now - was, at_worst, at_best, p, exchanged, failures + below, remarks + small)
+
+
+def _describe_change(
+    was: float, now: float, bounds: tuple[float, float], runs: str, gate: GateParams
+) -> tuple[list[str], list[str]]:
+    """Return failures and remarks on a change of accuracy; runs: the trainings that the means are of, in words."""
+    (at_worst, at_best), with_confidence = bounds, f"with {100 * gate.confidence:g} % confidence"
+    moved = f"{abs(100 * (now - was)):.2f} points {'lost' if now < was else 'gained'}{runs}"
+    if at_worst < -gate.margin:
+        failure = (
+            f"accuracy: {moved} ({100 * was:.2f} % to {100 * now:.2f} %); {with_confidence} the loss is at most "
+            f"{-100 * at_worst:.2f}, and {100 * gate.margin:.2f} are tolerated"
+        )
+        return [failure], []
+    if at_worst > 0:
+        return [], [f"better: {moved}, {with_confidence} at least {100 * at_worst:.2f}"]
+    return [], [f"worse within the margin: {moved}"] if at_best < 0 else []
 
 
 def least_lead(labels: Labels, baseline: Labels, candidate: Labels, *, confidence: float) -> float:
     """Return the share by which one model is more accurate than another, at least, with one-sided confidence.
 
-    labels, baseline, candidate: uint8, shape (n,). Below zero where the test images leave it open.
+    labels, baseline, candidate: uint8, shape (n,). Below zero if the test images leave it open.
     """
     return least_difference(compare(labels, baseline, candidate, confidence=confidence), confidence=confidence)
-
-
-class _Change(NamedTuple):
-    """Accuracies, the one-sided bounds of their difference, and the runs that they are means of, in words."""
-
-    accuracy: float
-    baseline_accuracy: float
-    at_worst: float
-    at_best: float
-    runs: str
-
-
-def _measure_change(
-    labels: Labels, new: Evaluation, old: Evaluation, paired: Mapping[str, Any], *, confidence: float
-) -> _Change:
-    """Measure the change of accuracy: of the means over replicates if both sides have some, else of the single runs."""
-    if new.replicates and old.replicates:
-        before, after = ([float(np.mean(run == labels)) for run in side.replicates] for side in (old, new))
-        bounds = difference_of_means(before, after, confidence=confidence)
-        runs = f", the mean of {len(after)} seeds against {len(before)}"
-        return _Change(float(np.mean(after)), float(np.mean(before)), *bounds, runs)
-    return _Change(
-        float(np.mean(new.predictions == labels)),
-        float(np.mean(old.predictions == labels)),
-        least_difference(paired, confidence=confidence),
-        -least_difference(_swapped(paired), confidence=confidence),
-        "",
-    )
-
-
-def _judge_change(change: _Change, *, margin: float, confidence: float) -> tuple[list[str], list[str]]:
-    """Say what fails, and what else is worth knowing."""
-    difference = change.accuracy - change.baseline_accuracy
-    moved = f"{abs(100 * difference):.2f} points {'lost' if difference < 0 else 'gained'}{change.runs}"
-    if change.at_worst < -margin:
-        failure = (
-            f"accuracy: {moved} ({100 * change.baseline_accuracy:.2f} % to {100 * change.accuracy:.2f} %); with "
-            f"{100 * confidence:g} % confidence the loss is at most {-100 * change.at_worst:.2f}, "
-            f"and {100 * margin:.2f} are tolerated"
-        )
-        return [failure], []
-    if change.at_worst > 0:
-        return [], [f"better: {moved}, with {100 * confidence:g} % confidence at least {100 * change.at_worst:.2f}"]
-    return [], [f"worse within the margin: {moved}"] if change.at_best < 0 else []
-
-
-def _swapped(paired: Mapping[str, Any]) -> dict[str, Any]:
-    """Exchange the roles of the two models in what `compare` returns."""
-    roles = {
-        "only_baseline_right": paired["only_candidate_right"],
-        "only_candidate_right": paired["only_baseline_right"],
-    }
-    return {**paired, **roles}
 
 
 def difference_of_means(before: Sequence[float], after: Sequence[float], *, confidence: float) -> tuple[float, float]:
@@ -154,13 +114,12 @@ def difference_of_means(before: Sequence[float], after: Sequence[float], *, conf
 
 
 def _below_floors(
-    labels: Labels, predictions: Labels, floors: Floors | None, *, confidence: float, class_names: Sequence[str]
+    labels: Labels, predictions: Labels, floors: Floors | None, confidence: float, class_names: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Say which floors are not exceeded with confidence, and which classes are too small to show it.
+    """Return failures for floors that are not exceeded with confidence, and a remark on classes too small to show it.
 
-    Many classes are looked at, so each is held to a confidence that makes a false alarm among all of them as unlikely
-    as one for the accuracy (Bonferroni's correction). A class with so few images that even all of them right would not
-    do fails nothing.
+    For recall, the level is corrected because every class is checked (Bonferroni). A class too small to reach its floor
+    even with every image right is listed, but does not fail.
     """
     if floors is None:
         return [], []
@@ -181,15 +140,16 @@ def _below_floors(
                 f"recall of {name} is {100 * of_class.mean():.1f} %, with {100 * corrected:g} % confidence at least "
                 f"{100 * least:.1f} %; the floor is {100 * floors.recall:.1f} %"
             )
-    return failures, _describe_small(small, floors.recall)
+    if not small:
+        return failures, []
+    named = ", ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
+    return failures, [
+        f"too few test images to show a recall of {100 * floors.recall:.1f} %, so not held to it: {named}"
+    ]
 
 
-def _describe_small(names: Sequence[str], floor: float) -> list[str]:
-    """Say which classes have too few test images to be held to the floor of the recall."""
-    if not names:
-        return []
-    named = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return [f"too few test images to show a recall of {100 * floor:.1f} %, so not held to it: {named}"]
+def _accuracy(labels: Labels, predictions: Labels) -> float:
+    return float(np.mean(predictions == labels))
 
 
 def _least_share(right: npt.NDArray[np.bool_], confidence: float) -> float:

@@ -9,9 +9,9 @@ from fashion_mnist.params import GateParams
 
 
 class Contender(NamedTuple):
-    """A model that is or may become champion: accuracy on validation, and on the same test images, shape (n,).
+    """A model that is or may become champion: its accuracy on validation, and its predictions for the test images.
 
-    note: how it was scored, if otherwise than when it was made.
+    labels, predictions: uint8, shape (n,). note: how it was scored, if not when it was made.
     """
 
     model: str
@@ -36,7 +36,7 @@ class Decision(NamedTuple):
 
 
 def best_on_validation(accuracies: Mapping[str, float]) -> str:
-    """Return the model with the highest accuracy on validation; the earlier one where two are equal."""
+    """Return the model with the highest accuracy on validation; the earlier one if two are equal."""
     return max(accuracies, key=lambda model: accuracies[model])
 
 
@@ -56,15 +56,8 @@ def decide_promotion(
     against = f"the champion, {champion.model}, {100 * champion.validation_accuracy:.2f} %{champion.note}"
     if candidate.validation_accuracy <= champion.validation_accuracy:
         return Decision(False, f"{reached} and does not beat {against}")
-    verdict = judge(
-        candidate.labels,
-        Evaluation(candidate.predictions),
-        Evaluation(champion.predictions),
-        margin=gate.margin,
-        confidence=gate.confidence,
-        floors=gate.floors.get(candidate.model),
-        class_names=class_names,
-    )
+    new, old = Evaluation(candidate.predictions), Evaluation(champion.predictions)
+    verdict = judge(candidate.labels, new, old, gate, model=candidate.model, class_names=class_names)
     if verdict.failures:
         return Decision(False, f"{reached} against {against}, but the gate refuses it: {'; '.join(verdict.failures)}")
     return Decision(True, f"{reached} against {against}; the gate passes")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fashion_mnist.data.split import Labels
 from fashion_mnist.gate.judgement import Evaluation, Verdict, judge, least_lead
-from fashion_mnist.params import Floors
+from fashion_mnist.params import Floors, GateParams
 from fashion_mnist.scores.comparison import compare, least_difference
 
 CLASSES = ("a", "b", "c")
@@ -21,8 +21,10 @@ def as_labels(values: Any) -> Labels:
 
 
 def verdict(labels: Labels, new: Labels, old: Labels | None, **changed: Any) -> Verdict:
-    settings = {"margin": 0.05, "confidence": 0.95, "floors": FLOORS, "class_names": CLASSES} | changed
-    return judge(labels, Evaluation(new), None if old is None else Evaluation(old), **settings)
+    given = {"margin": 0.05, "floors": FLOORS, "class_names": CLASSES} | changed
+    gate = GateParams(margin=given["margin"], confidence=0.95, floors={"m": given["floors"]})
+    before = None if old is None else Evaluation(old)
+    return judge(labels, Evaluation(new), before, gate, model="m", class_names=given["class_names"])
 
 
 @st.composite
@@ -142,7 +144,8 @@ def test_mean_over_seeds_decides_where_there_are_several() -> None:
         Evaluation(run(100), [run(90), run(100), run(110)]),
         Evaluation(run(100), [run(170), run(180), run(190)]),
     )
-    options: Any = {"margin": 0.05, "confidence": 0.95, "floors": None, "class_names": ["a"]}
+    gate = GateParams(margin=0.05, confidence=0.95, floors={})
+    options: Any = {"gate": gate, "model": "m", "class_names": ["a"]}
     # Welch: standard error sqrt(2 · 0.01²/3) = 0.00816 with 4 degrees of freedom, t = 2.132: 0.08 + 0.0174.
     assert judge(labels, bad, good, **options).failures == [
         "accuracy: 8.00 points lost, the mean of 3 seeds against 3 (90.00 % to 82.00 %); with 95 % confidence the loss "
