@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,10 @@ class ModelResults(NamedTuple):
     curves: Mapping[str, Columns]
 
 
+class Section(SimpleNamespace):
+    """What one section of the page shows: texts, tables and drawings, by the name that the template has for them."""
+
+
 class Environment(NamedTuple):
     """The versions of packages, and the sha256 of the lock that they come from."""
 
@@ -61,15 +66,35 @@ class Evidence:
     environment: Environment
     study: Study | None
 
-    def class_names(self, language: Language) -> list[str]:
-        """Return the names of the classes by number; garments have names in every language."""
-        if self.data.dataset == "folder":
-            return list(self.data.classes)
-        return list(TRANSLATED_NAMES.get(language.code, self.data.classes))
+    @cached_property
+    def language(self) -> Language:
+        """The language of the page."""
+        return Language(self.params.report.language)
+
+    def say(self, key: str, **values: Any) -> str:
+        """Return a text of the page by its key.
+
+        Besides the values given, every text has level, of the intervals, in percent; candidate; baseline; and the
+        numbers of their comparison.
+        """
+        shared = {"level": self.language.plain(100 * self.confidence), "candidate": self.candidate}
+        return self.language.say(key, **{**self.comparison, **shared, "baseline": self.baseline, **values})
 
     def wording(self, key: str) -> str:
-        """Return the key of a text that says more where the article is about these images."""
+        """Return the key of a text that is worded otherwise where the article is about these images."""
         return f"{key}_article" if self.data.is_article else key
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """The names of the classes by number; garments have names in every language."""
+        if self.data.dataset == "folder":
+            return list(self.data.classes)
+        return list(TRANSLATED_NAMES.get(self.language.code, self.data.classes))
+
+    @property
+    def confidence(self) -> float:
+        """The confidence of every interval."""
+        return self.params.evaluate.confidence
 
     @property
     def baseline(self) -> str:
@@ -88,7 +113,7 @@ class Evidence:
             self.labels,
             self.models[self.baseline].predictions,
             self.models[self.candidate].predictions,
-            confidence=self.params.evaluate.confidence,
+            confidence=self.confidence,
         )
 
     @cached_property
@@ -103,7 +128,7 @@ class Evidence:
         if self.comparison_study is None:
             return None
         right = (self.comparison_study.right("replicate", model) for model in (self.baseline, self.candidate))
-        return crossed_difference(*right, confidence=self.params.evaluate.confidence)
+        return crossed_difference(*right, confidence=self.confidence)
 
     @property
     def all_comparisons(self) -> dict[str, Any]:

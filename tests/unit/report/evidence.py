@@ -11,7 +11,7 @@ from fashion_mnist.data.description import DataDescription, parse_description
 from fashion_mnist.data.split import Labels
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
-from fashion_mnist.report.language import Table
+from fashion_mnist.report.tables import Table
 from fashion_mnist.scores.robustness import DIRECTIONS
 from fashion_mnist.sources.published import DRAWN_GARMENTS, FASHION_MNIST
 from fashion_mnist.study.plan import Study

@@ -5,18 +5,18 @@ import numpy as np
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.report.run_description import describe_state, describe_study
 from tests.small_study import small_study
-from tests.unit.report.evidence import FROZEN
+from tests.unit.report.evidence import FROZEN, SCORES
 
 
 def test_table_has_a_column_for_each_model_and_the_paired_difference() -> None:
-    scores = dict.fromkeys(
-        ("accuracy", "accuracy_low", "accuracy_high", "validation_accuracy", "train_accuracy"), 0.87654
-    ) | {"parameters": 101770}
+    scores = SCORES | {"accuracy": 0.87654, "accuracy_low": 0.86, "accuracy_high": 0.89}
     comparison = {"difference": 0.04, "difference_low": 0.03, "difference_high": 0.05, "mcnemar_p": 1e-9}
-    text = describe_state({"dense": scores, "cnn": scores}, comparison, dataset="synthetic")
+    text = describe_state({"dense": scores, "cnn": scores}, comparison, dataset="synthetic", confidence=0.95)
     assert "| on synthetic | dense | cnn |" in text
     assert "| test accuracy | 87.65 % | 87.65 % |" in text
-    assert "| parameters | 101,770 | 101,770 |" in text
+    assert "| 95 % interval | 86.00 % to 89.00 % | 86.00 % to 89.00 % |" in text
+    assert "| train accuracy | 97.42 % | 97.42 % |" in text
+    assert "| parameters | 421,642 | 421,642 |" in text
     assert "+4.00 points, interval +3.00 to +5.00; McNemar's exact p = 1e-09" in text
 
 
