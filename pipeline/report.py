@@ -77,7 +77,7 @@ def read_evidence(params: Params) -> Evidence:
     }
     environment = Environment({package: version(package) for package in PACKAGES}, file_digest(REQUIREMENTS))
     data = read_description()
-    study = find_study(params, data.model_dump(mode="json"))
+    study = find_study(params, data)
     return Evidence(params, data, tables[first]["label"], models, read_arrays(ARRAYS), environment, study)
 
 

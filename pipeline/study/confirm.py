@@ -11,10 +11,10 @@ from typing import Any
 
 from fashion_mnist.errors import StudyError
 from fashion_mnist.study.plan import Study, Trial, TrialRecord, plan, units_of
-from pipeline.bytes.formats import read_json
+from pipeline.bytes.descriptions import read_description
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import DATA, STUDY
+from pipeline.runtime.paths import STUDY
 from pipeline.study.__main__ import run_missing
 from pipeline.study.key import take_fingerprint
 from pipeline.study.results import StoredResult, find_result, write_result
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parse_arguments(argv, description=__doc__)
     params = read_params()
     fingerprint = take_fingerprint()
-    study = find_study(params, read_json(DATA))
+    study = find_study(params, read_description())
     recorded = [trial for trial in plan(params) if study and is_recorded(study, trial)]
     if study is None or not recorded:
         raise StudyError(f"{STUDY}: no trial is of the present data and parameters; run `make study` to train them")
