@@ -37,6 +37,7 @@ def params(workspace: Path) -> Params:
 @pytest.fixture
 def study(params: Params, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study of all that params ask for, which comes out again when a sample of it is trained."""
+    (workspace / "reports/data.json").write_text("{}")
     study = planned_study(params)
     monkeypatch.setattr(confirm, "find_study", lambda *_: study)
     monkeypatch.setattr(confirm, "read_description", lambda: None)

@@ -37,25 +37,18 @@ class ModelResults(NamedTuple):
     curves: Mapping[str, Columns]
 
 
-class Section(SimpleNamespace):
+class PageSection(SimpleNamespace):
     """What one section of the page shows: texts, tables and drawings, by the name that the template has for them."""
-
-
-class Environment(NamedTuple):
-    """The versions of packages, and the sha256 of the lock that they come from."""
-
-    packages: Mapping[str, str]
-    lock: str
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Everything that the report rests on.
 
-    data: what the data is. labels: shape (n,), of the test images. models: results by name, in
-    the order of params.train. arrays: `example_image`; the indices and pixels of the test images that some model gets
-    wrong, `misjudged` and `misjudged_images`; and MODEL/kernels/LAYER and MODEL/maps/LAYER. study: of these data and
-    parameters, if there is one.
+    labels: of the test images, shape (n,). models: results by name, in the order of params.train. arrays:
+    `example_image`; the indices and pixels of the test images that some model gets wrong, `misjudged` and
+    `misjudged_images`; and MODEL/kernels/LAYER and MODEL/maps/LAYER. packages: their versions by name. lock: the sha256
+    of the file that these come from. study: of these data and parameters, if there is one.
     """
 
     params: Params
@@ -63,7 +56,8 @@ class Evidence:
     labels: Labels
     models: Mapping[str, ModelResults]
     arrays: Mapping[str, npt.NDArray[Any]]
-    environment: Environment
+    packages: Mapping[str, str]
+    lock: str
     study: Study | None
 
     @cached_property
@@ -74,11 +68,12 @@ class Evidence:
     def say(self, key: str, **values: Any) -> str:
         """Return a text of the page by its key.
 
-        Besides the values given, every text has level, of the intervals, in percent; candidate; baseline; and the
-        numbers of their comparison.
+        A text may use these values besides the given ones: candidate, baseline, the numbers of their comparison, and
+        level, the confidence of the intervals in percent.
         """
-        shared = {"level": self.language.plain(100 * self.confidence), "candidate": self.candidate}
-        return self.language.say(key, **{**self.comparison, **shared, "baseline": self.baseline, **values})
+        level = self.language.plain(100 * self.confidence)
+        shared = {"candidate": self.candidate, "baseline": self.baseline, "level": level}
+        return self.language.say(key, **{**self.comparison, **shared, **values})
 
     def wording(self, key: str) -> str:
         """Return the key of a text that is worded otherwise where the article is about these images."""
@@ -133,11 +128,10 @@ class Evidence:
     @property
     def all_comparisons(self) -> dict[str, Any]:
         """The paired comparison and, where there is one, the mean difference with its interval, as flat numbers."""
-        found = self.mean_difference
-        ends = ("difference", "low", "high")
-        names = ("mean_difference", "mean_difference_low", "mean_difference_high")
-        means = {name: getattr(found, end) for name, end in zip(names, ends, strict=True)} if found else {}
-        return self.comparison | means
+        if not (found := self.mean_difference):
+            return self.comparison
+        ends = {"": found.difference, "_low": found.low, "_high": found.high}
+        return self.comparison | {f"mean_difference{end}": value for end, value in ends.items()}
 
     def studied(self, kind: Kind) -> list[str]:
         """Return the models that the study has trainings of a kind of, in the order of params.train."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from markdown_it import MarkdownIt
 
 from fashion_mnist.report.drawing import Drawing, render_svg
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.sections.answer import answer
 from fashion_mnist.report.sections.claims import claims
@@ -47,7 +47,7 @@ def make_report(evidence: Evidence) -> Report:
     return Report(evidence.all_comparisons, markdown, render_html(markdown, svgs, evidence.language), svgs)
 
 
-def drawings(section: Section | None) -> list[Drawing]:
+def drawings(section: PageSection | None) -> list[Drawing]:
     """List the drawings of a section, those in its lists among them."""
     fields = vars(section).values() if section else ()
     parts = [part for field in fields for part in (field if isinstance(field, list) else [field])]

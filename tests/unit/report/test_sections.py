@@ -99,7 +99,7 @@ def test_galleries_show_the_most_confident_errors_of_the_wrong_model() -> None:
 
 def test_changed_images_are_tabulated_by_amount_and_by_direction() -> None:
     found = position(EVIDENCE)
-    for table in (found.shifts, found.rotations, found.noises):
+    for table in found.tables:
         assert rows(table)["2"] == ["50.00 % (45.00 % to 55.00 %)"] * 2
     assert [rows(table)["up, left"] for table in found.directions] == [["75.00 %", "50.00 %"]] * 2
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.page import make_report
 from fashion_mnist.report.sections.answer import answer
@@ -20,13 +20,13 @@ DENSE, CNN = "dense network", "convolutional network"
 COUNTED = counted((4, 5, 6), (1, 2, 3))
 
 
-def replicated(study: Study, **unusual: str) -> Section:
+def replicated(study: Study, **unusual: str) -> PageSection:
     found = replication(evidence(study=study, **unusual))
     assert found is not None
     return found
 
 
-def shown(study: Study) -> Section:
+def shown(study: Study) -> PageSection:
     found = sweep(evidence(study=study))
     assert found is not None
     return found

@@ -16,14 +16,14 @@ from fashion_mnist.report.drawing import (
     percent_ticks,
     styled,
 )
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.tables import Table, score_table
 from fashion_mnist.study.crossed import CrossedDifference
 from fashion_mnist.study.plan import Study
 
 
-def answer(evidence: Evidence) -> Section:
+def answer(evidence: Evidence) -> PageSection:
     """Return which model is more accurate, what that rests on, and the scores of every model.
 
     The verdict is about the mean over the trainings of the study; about the single run where there is no study.
@@ -35,7 +35,7 @@ def answer(evidence: Evidence) -> Section:
         differences.append(Estimate(evidence.say("answer.mean_difference"), found.difference, found.low, found.high))
     cost, size = (evidence.scores(key) for key in ("multiply_adds", "parameters"))
     candidate, baseline = evidence.candidate, evidence.baseline
-    return Section(
+    return PageSection(
         verdict=_verdict(differences[-1], evidence),
         mean=_describe_mean(found, study, evidence) if found and study else "",
         cost=evidence.say(

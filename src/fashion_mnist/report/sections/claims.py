@@ -1,10 +1,10 @@
 """The article's claims, each with what was measured here."""
 
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.study.claims import Claim, check_claims, check_claims_by_study
 
 
-def claims(evidence: Evidence) -> Section | None:
+def claims(evidence: Evidence) -> PageSection | None:
     """Return a row for each claim: whether it holds, what the article states, and the figure measured here.
 
     Nothing where the article is about other images.
@@ -12,7 +12,7 @@ def claims(evidence: Evidence) -> Section | None:
     if not evidence.data.is_article:
         return None
     keys = ("claims.claim", "claims.verdict", "claims.stated", "claims.here", "page.interval", "claims.trainings")
-    return Section(
+    return PageSection(
         protocol=evidence.say("claims.by_study" if evidence.comparison_study else "claims.by_run"),
         table=[[evidence.say(key) for key in keys], *(_row(claim, evidence) for claim in _check(evidence))],
     )

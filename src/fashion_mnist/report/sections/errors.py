@@ -19,7 +19,7 @@ from fashion_mnist.report.drawing import (
     shorten,
     styled,
 )
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.tables import Table
 from fashion_mnist.scores.comparison import Pair, exchanged_pairs
@@ -34,7 +34,7 @@ LONGEST_NAME = 20
 SHADE = "#2f7bd9"  # of the confusion matrix
 
 
-def errors(evidence: Evidence) -> Section:
+def errors(evidence: Evidence) -> PageSection:
     """Return the confusion matrix of each model, its recall by class, and the pairs of classes it confuses.
 
     Where there are many classes, those that the candidate finds least often stand for all.
@@ -51,7 +51,7 @@ def errors(evidence: Evidence) -> Section:
     numbers = [number for number, name in enumerate(names) if name in shown]
     hardest = by_recall[0]
     height, width, _ = evidence.data.image_shape
-    return Section(
+    return PageSection(
         few=evidence.say("errors.few", classes=len(by_recall), shown=MOST_SHOWN) if len(by_recall) > MOST_SHOWN else "",
         confusion=[
             _draw_confusion(model, matrix, pairs[model][0], numbers, evidence) for model, matrix in counts.items()

@@ -5,20 +5,20 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from fashion_mnist.report.drawing import WIDTH, Drawing, Picture, gallery, styled
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 
 
-def inside(evidence: Evidence) -> Section:
+def inside(evidence: Evidence) -> PageSection:
     """Return drawings of the example, and of the kernels and maps of each layer; none for a network without them."""
     layers = [name for name in evidence.arrays if name.startswith(f"{evidence.candidate}/")]
     if not layers:
-        return Section(explanation=evidence.say("inside.nothing"), drawings=[])
+        return PageSection(explanation=evidence.say("inside.nothing"), drawings=[])
     label = evidence.class_names[evidence.labels[evidence.params.evaluate.example]]
     picture = Picture(evidence.arrays["example_image"], [label])
     figure = gallery([picture], evidence.say("inside.image_heading"), columns=1)
     example = Drawing("example", evidence.say("inside.image", label=label), figure)
     drawings = [example, *(_draw_layer(name, evidence) for name in layers)]
-    return Section(explanation=evidence.say("inside.see", label=label), drawings=drawings)
+    return PageSection(explanation=evidence.say("inside.see", label=label), drawings=drawings)
 
 
 def _draw_layer(name: str, evidence: Evidence) -> Drawing:

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fashion_mnist.report.drawing import COLOURS, INK, WIDTH, Drawing, percent_ticks, plain_ticks, styled
-from fashion_mnist.report.evidence import Columns, Evidence, Section
+from fashion_mnist.report.evidence import Columns, Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.tables import Table, tabulate
 
 
-def learning_curves(evidence: Evidence) -> Section:
+def learning_curves(evidence: Evidence) -> PageSection:
     """Return a drawing for each model, and a table of their best epochs."""
     histories = {name: results.history for name, results in evidence.models.items()}
     limits = {metric: _limits(histories.values(), metric) for metric in ("accuracy", "loss")}
@@ -24,7 +24,7 @@ def learning_curves(evidence: Evidence) -> Section:
         title = evidence.language.model(name)
         figure = draw_history(history, title, colour, evidence.language, limits=limits)
         drawings.append(Drawing(f"learning_curves_{name}", alternative, figure))
-    return Section(drawings=drawings, best_epochs=_tabulate_epochs(evidence))
+    return PageSection(drawings=drawings, best_epochs=_tabulate_epochs(evidence))
 
 
 @styled

@@ -4,13 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fashion_mnist.report.drawing import Drawing, Picture, gallery
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.scores.comparison import most_confident
 
 PICTURES = 8
 
 
-def mistakes(evidence: Evidence) -> Section:
+def mistakes(evidence: Evidence) -> PageSection:
     """Return drawings of the errors in which the models are most confident."""
     pair = (evidence.candidate, evidence.baseline)
     only = [
@@ -18,7 +18,7 @@ def mistakes(evidence: Evidence) -> Section:
         for right, wrong in (pair, pair[::-1])
     ]
     confident = [_draw("confident", name, name, ~evidence.right(name), evidence) for name in evidence.models]
-    return Section(only=only, confident=confident)
+    return PageSection(only=only, confident=confident)
 
 
 def _draw(kind: str, model: str, wrong: str, chosen: npt.NDArray[np.bool_], evidence: Evidence) -> Drawing:

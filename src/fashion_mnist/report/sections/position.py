@@ -6,60 +6,36 @@ from itertools import cycle
 from matplotlib.figure import Figure
 
 from fashion_mnist.report.drawing import COLOURS, WIDTH, Drawing, percent_ticks, plain_ticks, styled
-from fashion_mnist.report.evidence import Columns, Evidence, Section
+from fashion_mnist.report.evidence import Columns, Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.tables import Table
 from fashion_mnist.scores.robustness import CHANGES, DIRECTIONS
 
 
-def position(evidence: Evidence) -> Section:
+def position(evidence: Evidence) -> PageSection:
     """Return how much accuracy every model keeps, by the amount of each kind of change."""
     images = min(evidence.params.evaluate.robustness.images, len(evidence.labels))
-    drawings = {change: _draw(change, evidence) for change in CHANGES}
-    tables = {change: _tabulate(change, evidence) for change in CHANGES}
-    return Section(
-        shifted=_describe_shift(evidence),
-        shift=drawings["position"],
+    middle = len(evidence.models[evidence.candidate].curves["position"]["pixels"]) // 2
+    shifted = _accuracies("position", middle, "middle", evidence) | _accuracies("position", -1, "last", evidence)
+    changed = _accuracies("rotation", -1, "rotation", evidence) | _accuracies("noise", -1, "noise", evidence)
+    return PageSection(
+        shifted=evidence.say("position.shifted", **shifted),
         measured=evidence.say("position.means", images=images),
-        shifts=tables["position"],
+        others=evidence.say("position.other_see", **changed),
+        drawings=[_draw(change, evidence) for change in CHANGES],
+        tables=[_tabulate(change, evidence) for change in CHANGES],
         directions=_tabulate_directions(evidence),
-        others=_describe_others(evidence),
-        rotation=drawings["rotation"],
-        noise=drawings["noise"],
-        rotations=tables["rotation"],
-        noises=tables["noise"],
     )
 
 
-def _describe_shift(evidence: Evidence) -> str:
-    """Say how accurate candidate and baseline are after half the largest shift, and after the largest."""
-    curves = evidence.curves("position")
-    candidate, baseline = curves[evidence.candidate], curves[evidence.baseline]
-    middle = len(candidate["pixels"]) // 2
-    return evidence.say(
-        "position.shifted",
-        middle=candidate["pixels"][middle],
-        most=candidate["pixels"][-1],
-        kept=candidate["accuracy"][middle],
-        kept_by_baseline=baseline["accuracy"][middle],
-        last=candidate["accuracy"][-1],
-        last_of_baseline=baseline["accuracy"][-1],
-    )
-
-
-def _describe_others(evidence: Evidence) -> str:
-    """Say how accurate candidate and baseline are after the largest rotation, and with the strongest noise."""
-    rotation, noise = evidence.curves("rotation"), evidence.curves("noise")
-    candidate, baseline = evidence.candidate, evidence.baseline
-    return evidence.say(
-        "position.other_see",
-        degrees=rotation[candidate]["degrees"][-1],
-        deviation=noise[candidate]["deviation"][-1],
-        rotated=rotation[candidate]["accuracy"][-1],
-        rotated_baseline=rotation[baseline]["accuracy"][-1],
-        noisy=noise[candidate]["accuracy"][-1],
-        noisy_baseline=noise[baseline]["accuracy"][-1],
-    )
+def _accuracies(change: str, row: int, name: str, evidence: Evidence) -> dict[str, float]:
+    """Return what a row of a change's table holds: its amount by `name`, and the accuracies of the two models."""
+    curves = evidence.curves(change)
+    return {
+        name: curves[evidence.candidate][CHANGES[change][0]][row],
+        f"{name}_candidate": curves[evidence.candidate]["accuracy"][row],
+        f"{name}_baseline": curves[evidence.baseline]["accuracy"][row],
+    }
 
 
 def _draw(change: str, evidence: Evidence) -> Drawing:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fashion_mnist.report.drawing import COLOURS, INK, WIDTH, Drawing, percent_ticks, styled
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.tables import Table, tabulate
 from fashion_mnist.scores.metrics import Reals
@@ -29,7 +29,7 @@ class Trainings(NamedTuple):
     stated: float | None = None
 
 
-def replication(evidence: Evidence) -> Section | None:
+def replication(evidence: Evidence) -> PageSection | None:
     """Return the accuracy of every training of the study, by model and kind; nothing without a study."""
     names, language = evidence.studied("replicate"), evidence.language
     if evidence.study is None or not names:
@@ -41,7 +41,7 @@ def replication(evidence: Evidence) -> Section | None:
         for name, spread in spreads.items()
     )
     figure = trainings({language.model(name): kinds for name, kinds in models.items()}, language)
-    return Section(
+    return PageSection(
         summary=evidence.say("replication.summary", ranges=ranges),
         drawing=Drawing("trainings", evidence.say("replication.figure", ranges=ranges), figure),
         tables=[_tabulate(name, kinds, evidence) for name, kinds in models.items()],

@@ -8,20 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fashion_mnist.report.drawing import WIDTH, Drawing, percent_ticks, plain_ticks, shades, styled
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.tables import Table
 from fashion_mnist.study.plan import Study
 from fashion_mnist.study.sweep import Band, Size, measure_size, smallest_sufficient
 
 
-def sweep(evidence: Evidence) -> Section | None:
+def sweep(evidence: Evidence) -> PageSection | None:
     """Return what each size of each swept network reached, by epoch; nothing without a study that swept any."""
     names = evidence.studied("sweep")
     if evidence.study is None or not names:
         return None
     swept = {name: _measure(evidence.study, name) for name in names}
-    return Section(
+    return PageSection(
         findings=[
             (_describe_enough(name, sizes, evidence), _describe_overfitting(sizes, evidence))
             for name, sizes in swept.items()

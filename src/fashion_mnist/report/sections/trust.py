@@ -8,16 +8,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fashion_mnist.report.drawing import COLOURS, INK, WIDTH, Drawing, percent_ticks, styled
-from fashion_mnist.report.evidence import Evidence, Section
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.tables import Table, tabulate
 from fashion_mnist.scores.metrics import Reliability, reliability
 
 
-def trust(evidence: Evidence) -> Section:
+def trust(evidence: Evidence) -> PageSection:
     """Return what a reader needs to judge these numbers, and to get them again."""
     errors = evidence.language.shares(evidence.scores("expected_calibration_error"))
-    return Section(
+    return PageSection(
         data=_tabulate_data(evidence),
         duplicates=_describe_duplicates(evidence),
         calibration_errors=evidence.say("trust.calibration_see", errors=errors),
@@ -25,8 +25,8 @@ def trust(evidence: Evidence) -> Section:
         parameters=_tabulate_parameters(evidence),
         packages=[
             [evidence.say("trust.package"), evidence.say("trust.version")],
-            *(list(package) for package in evidence.environment.packages.items()),
-            [evidence.say("trust.lock"), _abbreviate(evidence.environment.lock)],
+            *(list(package) for package in evidence.packages.items()),
+            [evidence.say("trust.lock"), _abbreviate(evidence.lock)],
         ],
         command="make demo" if evidence.data.is_drawn else "make repro",
     )
