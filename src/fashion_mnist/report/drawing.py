@@ -1,7 +1,7 @@
-"""What figures share: style, parts, and rendering as SVG, for light and dark pages, equal figures as equal bytes.
+"""What all figures share: their style, common parts, and rendering as SVG, where equal figures give equal bytes.
 
-Ink, paper and lines have three colours of their own. Each file carries a style that exchanges these where the reader
-prefers dark pages.
+Ink, paper and lines have their own three colours. Each file carries a style that exchanges these if the reader prefers
+dark pages.
 """
 
 import io
@@ -26,7 +26,7 @@ INK, PAPER, FAINT = "#24292f", "#ffffff", "#d0d7de"
 DARK = {INK: "#e6edf3", PAPER: "#0d1117", FAINT: "#3d444d"}
 # One colour for each model, in order and over again; each is visible on both papers, and they differ in lightness too.
 COLOURS = ("#d9730d", "#2f7bd9", "#1f9d6b", "#a45bd1")
-# What grows goes from the first to the last of these; all are visible on both papers.
+# From small to large; all are visible on both papers.
 SHADES = ("#8a63f2", "#1f8fb0", "#3aa655", "#d9910d", "#d1404a")
 
 STYLE: Any = {
@@ -140,7 +140,7 @@ def gallery(pictures: Sequence[Picture], title: str, *, columns: int = 4) -> Fig
 
 
 def render_svg(figure: Figure) -> bytes:
-    """Render a figure as an SVG file that turns dark where its reader prefers dark pages."""
+    """Render a figure as an SVG file that turns dark if its reader prefers dark pages."""
     target = io.BytesIO()
     with style.context(BASE):
         # The date of drawing would be written unless removed.

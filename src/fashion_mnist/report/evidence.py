@@ -1,4 +1,4 @@
-"""What the report is made from: what the earlier stages measured, by model, and the parameters they used."""
+"""What the report is made from: the measurements of the earlier stages, by model, and the parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class Evidence:
         return self.language.say(key, **{**self.comparison, **shared, **values})
 
     def wording(self, key: str) -> str:
-        """Return the key of a text that is worded otherwise where the article is about these images."""
+        """Return the key of a text that is worded differently if the article is about these images."""
         return f"{key}_article" if self.data.is_article else key
 
     @cached_property
@@ -127,14 +127,14 @@ class Evidence:
 
     @property
     def all_comparisons(self) -> dict[str, Any]:
-        """The paired comparison and, where there is one, the mean difference with its interval, as flat numbers."""
+        """The paired comparison and, if there is a study, the mean difference with its interval, as flat numbers."""
         if not (found := self.mean_difference):
             return self.comparison
         ends = {"": found.difference, "_low": found.low, "_high": found.high}
         return self.comparison | {f"mean_difference{end}": value for end, value in ends.items()}
 
     def studied(self, kind: Kind) -> list[str]:
-        """Return the models that the study has trainings of a kind of, in the order of params.train."""
+        """Return the models of which the study has trainings of this kind, in the order of params.train."""
         trials = self.study.trials if self.study else ()
         held = {trial.model for trial in trials if trial.kind == kind}
         return [name for name in self.models if name in held]
@@ -153,7 +153,7 @@ class Evidence:
         return right
 
     def published(self, model: str) -> PublishedAccuracy:
-        """Return what the article states of a model: nothing if it does not mention it, or the images are others."""
+        """Return what the article states of a model; nothing if it omits the model, or is about other images."""
         nothing = PublishedAccuracy(train=None, test=None)
         stated = self.params.report.article.get(model, nothing)
         return stated if self.data.is_article else nothing

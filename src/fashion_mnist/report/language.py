@@ -14,12 +14,12 @@ FORMS = ("count", "distance", "model", "percent", "plain", "points", "probabilit
 
 
 def percent(share: float | None) -> str:
-    """Write a share as a percentage with two decimals; a dash where there is none."""
+    """Write a share as a percentage with two decimals; a dash for None."""
     return "–" if share is None else f"{100 * share:.2f} %"
 
 
 def points(difference: float | None) -> str:
-    """Write a difference of shares in percentage points, with its sign; a dash where there is none."""
+    """Write a difference of shares in percentage points, with its sign; a dash for None."""
     if difference is None:
         return "–"
     rounded = round(100 * difference, 2) + 0.0  # which turns -0.0 into 0.0
@@ -80,7 +80,7 @@ class Language(Formatter):
         return self.write(f"{100 * abs(difference):.2f}")
 
     def probability(self, p: float | None) -> str:
-        """Write a p-value with two digits; very small ones as a power of ten; a dash where there is none."""
+        """Write a p-value with two digits; very small ones as a power of ten; a dash for None."""
         if p is None:
             return "–"
         if p >= 0.001:

@@ -26,7 +26,7 @@ from fashion_mnist.study.plan import Study
 def answer(evidence: Evidence) -> PageSection:
     """Return which model is more accurate, what that rests on, and the scores of every model.
 
-    The verdict is about the mean over the trainings of the study; about the single run where there is no study.
+    The verdict is about the mean over the trainings of the study, or about the single run if there is no study.
     """
     ends = (evidence.comparison[f"difference{end}"] for end in ("", "_low", "_high"))
     differences = [Estimate(evidence.say("answer.difference"), *ends)]
@@ -119,7 +119,7 @@ def accuracies(models: Sequence[Estimate], differences: Sequence[Estimate], lang
 
 
 def _tabulate_scores(evidence: Evidence) -> Table:
-    """Return the table of scores, with the article's accuracies where it is about these images."""
+    """Return the table of scores, with the article's accuracies if it is about these images."""
     scores = {name: results.scores for name, results in evidence.models.items()}
     language = evidence.language
     table = score_table("", scores, language, confidence=evidence.confidence, name=language.model)
@@ -132,15 +132,10 @@ def _tabulate_scores(evidence: Evidence) -> Table:
 
 def _tabulate_images(evidence: Evidence) -> Table:
     """Count the test images by which of the two models is right."""
-    say, found = evidence.say, evidence.comparison
-    rows = {
-        "right": (found["both_right"], found["only_baseline_right"]),
-        "wrong": (found["only_candidate_right"], found["both_wrong"]),
-    }
+    say, found, count = evidence.say, evidence.comparison, evidence.language.count
+    candidate, baseline = evidence.candidate, evidence.baseline
     return [
-        [say("answer.both"), *(say(f"answer.{end}", model=evidence.candidate) for end in rows)],
-        *(
-            [say(f"answer.{end}", model=evidence.baseline), *map(evidence.language.count, counts)]
-            for end, counts in rows.items()
-        ),
+        [say("answer.both"), say("answer.right", model=candidate), say("answer.wrong", model=candidate)],
+        [say("answer.right", model=baseline), count(found["both_right"]), count(found["only_baseline_right"])],
+        [say("answer.wrong", model=baseline), count(found["only_candidate_right"]), count(found["both_wrong"])],
     ]

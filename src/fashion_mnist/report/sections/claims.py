@@ -7,7 +7,7 @@ from fashion_mnist.study.claims import Claim, check_claims, check_claims_by_stud
 def claims(evidence: Evidence) -> PageSection | None:
     """Return a row for each claim: whether it holds, what the article states, and the figure measured here.
 
-    Nothing where the article is about other images.
+    Nothing if the article is about other images.
     """
     if not evidence.data.is_article:
         return None

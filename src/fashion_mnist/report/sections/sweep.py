@@ -42,7 +42,7 @@ def _measure(study: Study, model: str) -> list[Size]:
 
 
 def _describe_enough(model: str, sizes: Sequence[Size], evidence: Evidence) -> str:
-    """Say from how many units on more are not shown to help."""
+    """Say which number of units is enough: more are not shown to help."""
     sufficient, best = smallest_sufficient(sizes, confidence=evidence.confidence)
     return evidence.say(
         "sweep.alone" if sufficient is best else "sweep.enough",

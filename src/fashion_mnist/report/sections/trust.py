@@ -93,7 +93,7 @@ def calibration(models: Mapping[str, Reliability], language: Language) -> Figure
 
 
 def _tabulate_parameters(evidence: Evidence) -> Table:
-    """Return a row for each parameter of a training; a dash where a model has none of that name."""
+    """Return a row for each parameter of a training; a dash if a model has none of that name."""
     trainings = {name: evidence.params.training_of(name) for name in evidence.models}
     keys = dict.fromkeys(key for training in trainings.values() for key in type(training).model_fields)
     rows = {
@@ -103,7 +103,7 @@ def _tabulate_parameters(evidence: Evidence) -> Table:
 
 
 def setting(value: Any, language: Language) -> str:
-    """Write the value of a parameter; a dash where there is none."""
+    """Write the value of a parameter; a dash for None."""
     if isinstance(value, tuple):
         return "; ".join(setting(part, language) for part in value)
     if isinstance(value, bool | str):
