@@ -16,10 +16,10 @@ Table = list[list[str]]
 def tabulate(
     corner: str, things: Mapping[str, T], rows: Mapping[str, Callable[[T], str]], *, name: Callable[[str], str] = str
 ) -> Table:
-    """Lay things such as models side by side: what each row shows, then a cell for each thing.
+    """Lay things such as models side by side, a column for each.
 
-    corner: of the header, before the names. rows: by what they show, how the cell of a thing is written. name: what the
-    header calls a thing.
+    corner: the first cell of the header. rows: by their label, the function that writes the cell of a thing. name: the
+    function that turns a thing's key into its title.
     """
     return [[corner, *map(name, things)], *([shown, *map(write, things.values())] for shown, write in rows.items())]
 
@@ -39,9 +39,13 @@ def score_table(
 ) -> Table:
     """Return every score of each model, and what the models cost; the first row is the accuracy.
 
-    scores: by model, the content of its file in reports/metrics. confidence: of the accuracy's interval.
+    scores: by model, the content of its file in reports/metrics. confidence: of the accuracy's interval. corner, name:
+    as for `tabulate`. A metric that has not been measured yet is left out.
     """
     say = language.say
+
+    def interval(scored: Mapping[str, float]) -> str:
+        return language.interval(scored["accuracy_low"], scored["accuracy_high"])
 
     def cell(key: str, form: str) -> Callable[[Mapping[str, float]], str]:
         return lambda scored: language.format_field(scored[key], form)
@@ -50,13 +54,12 @@ def score_table(
     metrics = {
         language.name("metric", metric).replace("_", " "): cell(metric, forms[unit])
         for metric, (_, unit, _) in METRICS.items()
+        if all(metric in scored for scored in scores.values())
     }
     label, accuracy = next(iter(metrics.items()))
     rows = {
         label: accuracy,
-        say("page.interval", level=language.plain(100 * confidence)): lambda scored: language.interval(
-            scored["accuracy_low"], scored["accuracy_high"]
-        ),
+        say("page.interval", level=language.plain(100 * confidence)): interval,
         say("answer.validation"): cell("validation_accuracy", "percent"),
         say("answer.train"): cell("train_accuracy", "percent"),
         **metrics,

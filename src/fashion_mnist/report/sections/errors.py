@@ -37,7 +37,7 @@ SHADE = "#2f7bd9"  # of the confusion matrix
 def errors(evidence: Evidence) -> PageSection:
     """Return the confusion matrix of each model, its recall by class, and the pairs of classes it confuses.
 
-    Where there are many classes, those that the candidate finds least often stand for all.
+    If there are many classes, only those that the candidate finds least often are shown.
     """
     names, labels, language = evidence.class_names, evidence.labels, evidence.language
     counts, classes = {}, {}
