@@ -20,10 +20,9 @@ from fashion_mnist.params import GateParams
 from fashion_mnist.scores.comparison import least_difference
 from fashion_mnist.sources.fashion_mnist import CLASS_NAMES
 from fashion_mnist.study.plan import Study
-from pipeline.bytes.formats import read_json
+from pipeline.bytes.descriptions import read_description
 from pipeline.runtime.command import run
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import DATA
 from pipeline.study.tables import find_study
 
 DROP = 0.015
@@ -54,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args(argv)
     params = read_params()
-    study = find_study(params, read_json(DATA))
+    study = find_study(params, read_description())
     if study is None:
         raise StudyError("reports/study.json: holds no study of the present data and parameters; run `make study`")
     errors = {model: single_errors(study, model, params.gate) for model in models_of(study)}

@@ -17,7 +17,7 @@ from fashion_mnist.data.dataset import restore_pixels
 from fashion_mnist.data.split import Floats, Split
 from fashion_mnist.params import EvaluateParams
 from fashion_mnist.scores.metrics import score
-from fashion_mnist.scores.robustness import Classifier, Table, noise_curves, position_curves, rotation_curves
+from fashion_mnist.scores.robustness import Classifier, Curve, noise_curves, position_curves, rotation_curves
 from fashion_mnist.training.objective import accuracy_score, most_probable
 from pipeline.bytes.descriptions import read_dataset
 from pipeline.bytes.formats import read_split, write_arrays, write_csv, write_json
@@ -101,7 +101,7 @@ def score_model(
 
 def change_images(
     models: Mapping[str, keras.Model], test: Split, params: EvaluateParams
-) -> dict[str, dict[str, Table]]:
+) -> dict[str, dict[str, Curve]]:
     """Measure accuracy on moved, turned and noisy images; return a table by kind of change and model."""
     few = Split(test.images[: params.robustness.images], test.labels[: params.robustness.images])
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.params import Params
-from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
+from fashion_mnist.report.evidence import Evidence, ModelResults
 from fashion_mnist.report.page import make_report
 from fashion_mnist.scores.robustness import CHANGES
 from pipeline.bytes.descriptions import read_description
@@ -75,10 +75,17 @@ def read_evidence(params: Params) -> Evidence:
         )
         for name, table in tables.items()
     }
-    environment = Environment({package: version(package) for package in PACKAGES}, file_digest(REQUIREMENTS))
     data = read_description()
-    study = find_study(params, data.model_dump(mode="json"))
-    return Evidence(params, data, tables[first]["label"], models, read_arrays(ARRAYS), environment, study)
+    return Evidence(
+        params,
+        data,
+        tables[first]["label"],
+        models,
+        arrays=read_arrays(ARRAYS),
+        packages={package: version(package) for package in PACKAGES},
+        lock=file_digest(REQUIREMENTS),
+        study=find_study(params, data),
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parse_arguments(argv, description=__doc__)
     params = read_params()
     name, state = registered_name(params.download), read_state(params)
-    study = find_study(params, state.data.model_dump(mode="json"))
+    study = find_study(params, state.data)
     receipt = {STATE: state.fingerprint, "runs": {name: state.fingerprint_of(name) for name in state.scores}}
     with open_store(name) as store, turn(store):
         close_live_runs(store)

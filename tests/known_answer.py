@@ -23,9 +23,9 @@ from fashion_mnist.data.dataset import array_digest, scale_pixels
 from fashion_mnist.data.split import Floats, Labels, Split
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.report.drawing import render_svg
-from fashion_mnist.report.figures import robustness
 from fashion_mnist.report.language import Language
-from fashion_mnist.report.pictures import mosaic
+from fashion_mnist.report.sections.inside import mosaic
+from fashion_mnist.report.sections.position import robustness
 from fashion_mnist.scores.metrics import score
 from fashion_mnist.scores.robustness import noise_curves, position_curves, rotation_curves
 from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE

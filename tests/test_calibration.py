@@ -29,9 +29,8 @@ from fashion_mnist.errors import StudyError
 from fashion_mnist.gate.judgement import Evaluation, judge
 from fashion_mnist.params import GateParams
 from fashion_mnist.study.plan import Study
-from pipeline.bytes.formats import read_json
+from pipeline.bytes.descriptions import read_description
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import DATA
 from pipeline.study.tables import find_study
 from pipeline.tools.demo import PROJECT
 from tests.small_study import small_study
@@ -43,7 +42,7 @@ GATE = GateParams(margin=0.01, confidence=0.95, floors={})
 def committed(monkeypatch: pytest.MonkeyPatch) -> Study:
     """The study in reports/, of the present data and parameters."""
     monkeypatch.chdir(PROJECT)
-    study = find_study(read_params(), read_json(DATA))
+    study = find_study(read_params(), read_description())
     assert study is not None, "the study is of other data or parameters: run `make study`"
     return study
 

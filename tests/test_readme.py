@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from fashion_mnist.data.description import DataDescription, parse_description
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.study.spread import Spread, measure_spread
 from pipeline.study.tables import find_study
@@ -48,7 +49,7 @@ def spreads() -> list[Spread]:
     """How far apart the trainings of the committed study end, by model."""
     document = YAML(typ="safe").load(PROJECT / "params.yaml")
     params = parse_params(document, source="params.yaml")
-    data = json.loads((PROJECT / "reports/data.json").read_text())
+    data = parse_description(DataDescription, json.loads((PROJECT / "reports/data.json").read_text()), name="data.json")
     study = find_study(params, data, lambda path: (PROJECT / path).read_bytes())
     assert study is not None, "the committed study is about other data or parameters; run `make study`"
     return [measure_spread(study.accuracies("replicate", model), confidence=0.95) for model in ("dense", "cnn")]

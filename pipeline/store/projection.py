@@ -166,7 +166,12 @@ def describe(state: PipelineState) -> dict[str, str]:
     """Return the tags of the parent run."""
     return {
         FINGERPRINT: state.fingerprint,
-        DESCRIPTION: describe_state(state.scores, state.comparison, dataset=state.data.label),
+        DESCRIPTION: describe_state(
+            state.scores,
+            state.comparison,
+            dataset=state.data.label,
+            confidence=state.params["evaluate"]["confidence"],
+        ),
         "data": state.data.label,
         "dvc.lock": fingerprint(state.stages),
         **environment_tags(),

@@ -16,11 +16,11 @@ from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
 from fashion_mnist.study.plan import Study, Trial, TrialRecord, plan, units_of
 from pipeline.bytes.descriptions import read_description
-from pipeline.bytes.formats import read_json, read_split, write_json
+from pipeline.bytes.formats import read_split, write_json
 from pipeline.runtime.command import parse_arguments, progress_bar, run, say
 from pipeline.runtime.files import write_bytes
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import DATA, STUDY, STUDY_TRIALS, replicates_of
+from pipeline.runtime.paths import STUDY, STUDY_TRIALS, replicates_of
 from pipeline.study.cluster import Finished, run_trials
 from pipeline.study.connection import open_cluster
 from pipeline.study.key import Basis, plan_short, take_basis
@@ -48,7 +48,7 @@ def restore(params: Params, basis: Basis, trials: Mapping[str, Trial]) -> dict[s
     """Return what reports/study holds of these trials, by key, if code that gives the same figures made it."""
     study = None
     with suppress(ArtifactError, StudyError):  # then the tables are made again
-        study = find_study(params, read_json(DATA))
+        study = find_study(params, read_description())
     code = study.description["code"] if study else {}
     records = {record[:5]: record for record in (study.trials if study else ())}
     results = {}

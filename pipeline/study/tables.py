@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from fashion_mnist.data.description import DataDescription
 from fashion_mnist.data.split import Labels
 from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
@@ -86,17 +87,17 @@ def parse_replicates(content: bytes, *, name: str) -> tuple[Labels, Labels]:
 
 
 def find_study(
-    params: Params, data: Mapping[str, Any], read: Callable[[str], bytes] = lambda path: read_bytes(Path(path))
+    params: Params, data: DataDescription, read: Callable[[str], bytes] = lambda path: read_bytes(Path(path))
 ) -> Study | None:
     """Read the study of the present data and parameters; None if none was made.
 
-    data: the content of reports/data.json. read: gives a file's content by its path, such as at a git revision. Models
-    that are now trained with other parameters are left out. Raises ArtifactError or StudyError where a file is missing,
-    damaged, or not the one that the study's description names.
+    read: gives a file's content by its path, such as at a git revision. Models that are now trained with other
+    parameters are left out. Raises ArtifactError or StudyError where a file is missing, damaged, or not the one that
+    the study's description names.
     """
     description = parse_json(read(STUDY.as_posix()), name=str(STUDY))
     with reading(str(STUDY), advice=f"run `make study`, or `git checkout HEAD -- {STUDY}`"):
-        if not description or description["data"] != data_digests(data):
+        if not description or description["data"] != data_digests(data.model_dump()):
             return None
         same = {model for model, section in description["train"].items() if section == describe_training(params, model)}
         study = read_study(description, read, models=same)

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fashion_mnist.data.description import SPLITS, describe
+from fashion_mnist.data.split import RawSplit
 from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
+from fashion_mnist.sources.published import FASHION_MNIST
 from fashion_mnist.study.plan import Study
 from pipeline.bytes.formats import read_json
 from pipeline.runtime.parameters import read_params
@@ -17,8 +20,8 @@ from pipeline.tools.demo import PROJECT
 from tests.small_study import small_study, write_files
 
 LABELS = np.arange(100, dtype=np.uint8) % 10
-SPLIT = {"images": 100, "images_sha256": "12", "labels_sha256": "34"}
-DATA: dict[str, Any] = dict.fromkeys(("train", "validation", "test"), SPLIT)
+IMAGES = RawSplit(np.zeros((100, 28, 28, 1), np.uint8), LABELS)
+DATA = describe(FASHION_MNIST, IMAGES, IMAGES, dict.fromkeys(SPLITS, IMAGES))
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def params(monkeypatch: pytest.MonkeyPatch) -> Params:
 @pytest.fixture
 def written(params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study whose files are in the current folder."""
-    study = small_study(params, LABELS, data=data_digests(DATA))  # type: ignore[arg-type]
+    study = small_study(params, LABELS, data=data_digests(DATA.model_dump()))  # type: ignore[arg-type]
     monkeypatch.chdir(tmp_path)
     write_files(study, tmp_path)
     return study
@@ -53,8 +56,8 @@ def test_study_is_read_by_any_reader(params: Params, tmp_path: Path, monkeypatch
 
 @pytest.mark.usefixtures("written")
 def test_study_of_other_data_is_not_found(params: Params) -> None:
-    assert find_study(params, DATA | {"train": SPLIT | {"images_sha256": "56"}}) is None
-    assert find_study(params, {}) is None
+    other = DATA.train.model_copy(update={"images_sha256": "56"})
+    assert find_study(params, DATA.model_copy(update={"train": other})) is None
 
 
 @pytest.mark.usefixtures("written")

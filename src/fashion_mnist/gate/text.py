@@ -1,10 +1,21 @@
 """The gate's judgement as text for a terminal and as Markdown for a pull request, from one table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from fashion_mnist.report.language import percent, points, probability
-from fashion_mnist.report.templating import template_environment
+from fashion_mnist.report.language import Language, percent, points
+from fashion_mnist.report.tables import Table, render, tabulate, transpose
+
+# The columns of the table; accuracies are in percent, changes in points, lost and gained count images.
+COLUMNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "was": lambda model: percent(model["baseline_accuracy"]),
+    "is": lambda model: percent(model["accuracy"]),
+    "change": lambda model: points(model["change"]),
+    "at worst": lambda model: points(model["at_worst"]),
+    "at best": lambda model: points(model["at_best"]),
+    "lost": lambda model: str(sum(count["lost"] for count in model["exchanged"].values())),
+    "gained": lambda model: str(sum(count["gained"] for count in model["exchanged"].values())),
+}
 
 
 def judgement_text(judgement: Mapping[str, Any]) -> str:
@@ -16,10 +27,8 @@ def judgement_text(judgement: Mapping[str, Any]) -> str:
         return f"gate: cannot judge. {judgement['reason']}"
     tolerated = points(-judgement["margin"])
     lines = [f"gate against {judgement['baseline']['described']}; points of test accuracy, {tolerated} tolerated", ""]
-    rows = judgement_table(judgement["models"])
-    header = "".join(f"{title:>10}" for title in next(iter(rows.values())))
-    lines += [f"{'model':10}{header}"]
-    lines += [f"{model:10}{''.join(f'{cell:>10}' for cell in cells.values())}" for model, cells in rows.items()]
+    for name, *cells in judgement_table(judgement["models"], COLUMNS):
+        lines.append(f"{name:10}{''.join(f'{cell:>10}' for cell in cells)}")
     lines += ["", describe_bytes(judgement), describe_machine(judgement)]
     lines += [*judgement["changes"], *describe_accepted(judgement), *judgement["remarks"]]
     lines += [f"FAILS {failure}" for failure in judgement["failures"]]
@@ -28,14 +37,26 @@ def judgement_text(judgement: Mapping[str, Any]) -> str:
 
 def judgement_markdown(judgement: Mapping[str, Any]) -> str:
     """Render the judgement for a pull request."""
-    table = judgement_table(judgement["models"]) if "models" in judgement else {}
-    environment = template_environment("gate")
-    environment.filters["probability"] = probability
-    template = environment.get_template("gate.md.jinja")
-    origin = f"{describe_bytes(judgement)}; {describe_machine(judgement)}" if "models" in judgement else ""
-    tolerated = points(-judgement.get("margin", 0))
-    acceptances = describe_accepted(judgement)
-    return template.render(judgement, acceptances=acceptances, table=table, tolerated=tolerated, origin=origin)
+    if judgement["verdict"] == "cannot judge":
+        return render("gate", "gate.md.jinja", **judgement)
+    write = Language("en").probability
+    columns = {**COLUMNS, "p": lambda model: write(model["p"])}
+    return render(
+        "gate",
+        "gate.md.jinja",
+        **judgement,
+        acceptances=describe_accepted(judgement),
+        table=judgement_table(judgement["models"], columns),
+        tolerated=points(-judgement["margin"]),
+        origin=f"{describe_bytes(judgement)}; {describe_machine(judgement)}",
+    )
+
+
+def judgement_table(
+    models: Mapping[str, Mapping[str, Any]], columns: Mapping[str, Callable[[Mapping[str, Any]], str]]
+) -> Table:
+    """Return a row for each model; columns: by title, how the cell of a model is written."""
+    return transpose(tabulate("model", models, columns))
 
 
 def describe_accepted(judgement: Mapping[str, Any]) -> list[str]:
@@ -56,19 +77,3 @@ def describe_machine(judgement: Mapping[str, Any]) -> str:
     """Say which CPU this is, and which instructions each model is trained with; both decide the bits."""
     instructions = ", ".join(f"{model} {chosen}" for model, chosen in judgement["instructions"].items())
     return f"this CPU: {judgement['cpu']}; instructions: {instructions}"
-
-
-def judgement_table(models: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-    """Write the numbers of each model by the title of their column; accuracies in percent, changes in points."""
-    return {
-        name: {
-            "was": percent(model["baseline_accuracy"]),
-            "is": percent(model["accuracy"]),
-            "change": points(model["change"]),
-            "at worst": points(model["at_worst"]),
-            "at best": points(model["at_best"]),
-            "lost": str(sum(count["lost"] for count in model["exchanged"].values())),
-            "gained": str(sum(count["gained"] for count in model["exchanged"].values())),
-        }
-        for name, model in models.items()
-    }

@@ -1,8 +1,9 @@
-"""What the report is made from: what the earlier stages measured, by model, and the parameters they used."""
+"""What the report is made from: the measurements of the earlier stages, by model, and the parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,21 +37,18 @@ class ModelResults(NamedTuple):
     curves: Mapping[str, Columns]
 
 
-class Environment(NamedTuple):
-    """The versions of packages, and the sha256 of the lock that they come from."""
-
-    packages: Mapping[str, str]
-    lock: str
+class PageSection(SimpleNamespace):
+    """What one section of the page shows: texts, tables and drawings, by the name that the template has for them."""
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Everything that the report rests on.
 
-    data: what the data is. labels: shape (n,), of the test images. models: results by name, in
-    the order of params.train. arrays: `example_image`; the indices and pixels of the test images that some model gets
-    wrong, `misjudged` and `misjudged_images`; and MODEL/kernels/LAYER and MODEL/maps/LAYER. study: of these data and
-    parameters, if there is one.
+    labels: of the test images, shape (n,). models: results by name, in the order of params.train. arrays:
+    `example_image`; the indices and pixels of the test images that some model gets wrong, `misjudged` and
+    `misjudged_images`; and MODEL/kernels/LAYER and MODEL/maps/LAYER. packages: their versions by name. lock: the sha256
+    of the file that these come from. study: of these data and parameters, if there is one.
     """
 
     params: Params
@@ -58,18 +56,40 @@ class Evidence:
     labels: Labels
     models: Mapping[str, ModelResults]
     arrays: Mapping[str, npt.NDArray[Any]]
-    environment: Environment
+    packages: Mapping[str, str]
+    lock: str
     study: Study | None
 
-    def class_names(self, language: Language) -> list[str]:
-        """Return the names of the classes by number; garments have names in every language."""
-        if self.data.dataset == "folder":
-            return list(self.data.classes)
-        return list(TRANSLATED_NAMES.get(language.code, self.data.classes))
+    @cached_property
+    def language(self) -> Language:
+        """The language of the page."""
+        return Language(self.params.report.language)
+
+    def say(self, key: str, **values: Any) -> str:
+        """Return a text of the page by its key.
+
+        A text may use these values besides the given ones: candidate, baseline, the numbers of their comparison, and
+        level, the confidence of the intervals in percent.
+        """
+        level = self.language.plain(100 * self.confidence)
+        shared = {"candidate": self.candidate, "baseline": self.baseline, "level": level}
+        return self.language.say(key, **{**self.comparison, **shared, **values})
 
     def wording(self, key: str) -> str:
-        """Return the key of a text that says more where the article is about these images."""
+        """Return the key of a text that is worded differently if the article is about these images."""
         return f"{key}_article" if self.data.is_article else key
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """The names of the classes by number; garments have names in every language."""
+        if self.data.dataset == "folder":
+            return list(self.data.classes)
+        return list(TRANSLATED_NAMES.get(self.language.code, self.data.classes))
+
+    @property
+    def confidence(self) -> float:
+        """The confidence of every interval."""
+        return self.params.evaluate.confidence
 
     @property
     def baseline(self) -> str:
@@ -88,7 +108,7 @@ class Evidence:
             self.labels,
             self.models[self.baseline].predictions,
             self.models[self.candidate].predictions,
-            confidence=self.params.evaluate.confidence,
+            confidence=self.confidence,
         )
 
     @cached_property
@@ -103,19 +123,18 @@ class Evidence:
         if self.comparison_study is None:
             return None
         right = (self.comparison_study.right("replicate", model) for model in (self.baseline, self.candidate))
-        return crossed_difference(*right, confidence=self.params.evaluate.confidence)
+        return crossed_difference(*right, confidence=self.confidence)
 
     @property
     def all_comparisons(self) -> dict[str, Any]:
-        """The paired comparison and, where there is one, the mean difference with its interval, as flat numbers."""
-        found = self.mean_difference
-        ends = ("difference", "low", "high")
-        names = ("mean_difference", "mean_difference_low", "mean_difference_high")
-        means = {name: getattr(found, end) for name, end in zip(names, ends, strict=True)} if found else {}
-        return self.comparison | means
+        """The paired comparison and, if there is a study, the mean difference with its interval, as flat numbers."""
+        if not (found := self.mean_difference):
+            return self.comparison
+        ends = {"": found.difference, "_low": found.low, "_high": found.high}
+        return self.comparison | {f"mean_difference{end}": value for end, value in ends.items()}
 
     def studied(self, kind: Kind) -> list[str]:
-        """Return the models that the study has trainings of a kind of, in the order of params.train."""
+        """Return the models of which the study has trainings of this kind, in the order of params.train."""
         trials = self.study.trials if self.study else ()
         held = {trial.model for trial in trials if trial.kind == kind}
         return [name for name in self.models if name in held]
@@ -134,7 +153,7 @@ class Evidence:
         return right
 
     def published(self, model: str) -> PublishedAccuracy:
-        """Return what the article states of a model: nothing if it does not mention it, or the images are others."""
+        """Return what the article states of a model; nothing if it omits the model, or is about other images."""
         nothing = PublishedAccuracy(train=None, test=None)
         stated = self.params.report.article.get(model, nothing)
         return stated if self.data.is_article else nothing

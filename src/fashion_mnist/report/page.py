@@ -2,14 +2,14 @@
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
 
 from fashion_mnist.report.drawing import Drawing, render_svg
-from fashion_mnist.report.evidence import Evidence
+from fashion_mnist.report.evidence import Evidence, PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.sections.answer import answer
 from fashion_mnist.report.sections.claims import claims
@@ -21,22 +21,10 @@ from fashion_mnist.report.sections.position import position
 from fashion_mnist.report.sections.replication import replication
 from fashion_mnist.report.sections.sweep import sweep
 from fashion_mnist.report.sections.trust import trust
-from fashion_mnist.report.templating import template_environment
+from fashion_mnist.report.tables import render
 
-Section = Callable[[Evidence, Language], tuple[Any, ...]]
-# By the name under which the template shows them, in the order of the page.
-SECTIONS: Mapping[str, Section] = {
-    "answer": answer,
-    "replication": replication,
-    "claims": claims,
-    "learning_curves": learning_curves,
-    "sweep": sweep,
-    "errors": errors,
-    "mistakes": mistakes,
-    "position": position,
-    "inside": inside,
-    "trust": trust,
-}
+# In the order of the page; the template shows each under the name of its function.
+SECTIONS = (answer, replication, claims, learning_curves, sweep, errors, mistakes, position, inside, trust)
 
 
 class Report(NamedTuple):
@@ -49,38 +37,21 @@ class Report(NamedTuple):
 
 
 def make_report(evidence: Evidence) -> Report:
-    """Return the report on what was measured, in the language of params.report."""
-    language = Language(evidence.params.report.language)
-    sections = {name: section(evidence, language) for name, section in SECTIONS.items()}
-    markdown = render_markdown(sections, language, title=name_page(evidence, language), is_drawn=evidence.data.is_drawn)
-    svgs = {drawing.name: render_svg(drawing.figure) for section in sections.values() for drawing in drawings(section)}
-    return Report(evidence.all_comparisons, markdown, render_html(markdown, svgs, language), svgs)
+    """Return the report on what was measured, in the language of params.report.
 
-
-def drawings(section: tuple[Any, ...]) -> list[Drawing]:
-    """List the drawings of a section, those in its lists among them."""
-    parts = [part for field in section for part in (field if isinstance(field, list) else [field])]
-    return [part for part in parts if isinstance(part, Drawing)]
-
-
-def name_page(evidence: Evidence, language: Language) -> str:
-    """Return the title: of a folder's images with the names of the two models, which may be of any kind."""
-    data = evidence.data
-    if data.dataset != "folder":
-        return language.say("page.title", data=language.name("page", data.dataset))
-    candidate, baseline = language.names("model", (evidence.candidate, evidence.baseline))
-    return language.say("page.title_own", candidate=candidate, baseline=baseline, data=data.name)
-
-
-def render_markdown(sections: Mapping[str, tuple[Any, ...]], language: Language, *, title: str, is_drawn: bool) -> str:
-    """Render the page for a reader on GitHub; paths in it are relative to the folder of the report.
-
-    sections: by name. is_drawn: whether the project drew the images, which the page then says.
+    Paths in the Markdown are relative to the folder of the report; the HTML needs nothing from outside.
     """
-    template = template_environment("report").get_template("report.md.jinja")
-    return template.render(
-        **sections, say=language.say, title=title, notice=language.say("page.notice") if is_drawn else ""
-    )
+    sections = {section.__name__: section(evidence) for section in SECTIONS}
+    svgs = {drawing.name: render_svg(drawing.figure) for section in sections.values() for drawing in drawings(section)}
+    markdown = render("report", "report.md.jinja", evidence=evidence, say=evidence.say, **sections)
+    return Report(evidence.all_comparisons, markdown, render_html(markdown, svgs, evidence.language), svgs)
+
+
+def drawings(section: PageSection | None) -> list[Drawing]:
+    """List the drawings of a section, those in its lists among them."""
+    fields = vars(section).values() if section else ()
+    parts = [part for field in fields for part in (field if isinstance(field, list) else [field])]
+    return [part for part in parts if isinstance(part, Drawing)]
 
 
 def render_html(markdown: str, svgs: Mapping[str, bytes], language: Language) -> str:
@@ -97,8 +68,9 @@ def render_html(markdown: str, svgs: Mapping[str, bytes], language: Language) ->
         return f'src="data:image/svg+xml;base64,{base64.b64encode(svgs[found[1]]).decode()}"'
 
     content = parser.renderer.render(tokens, parser.options, {})
-    template = template_environment("report").get_template("report.html.jinja")
-    return template.render(
+    return render(
+        "report",
+        "report.html.jinja",
         language=language,
         title=next(inline.content for heading, inline in pairwise(tokens) if heading.tag == "h1"),
         sections=titles,

@@ -51,7 +51,7 @@ def compare(labels: Labels, baseline: Labels, candidate: Labels, *, confidence: 
 def least_difference(paired: Mapping[str, Any], *, confidence: float) -> float:
     """Return the one-sided lower bound of the difference in accuracy, from what `compare` returns.
 
-    Half an image is added to each cell of the table, so that the bound keeps its level where few images differ, and
+    Half an image is added to each cell of the table, so that the bound keeps its level if few images differ, and
     never rises when one more image goes wrong. Source: Agresti and Min 2005, Statistics in Medicine 24.
     """
     cells = [paired["only_baseline_right"] + 0.5, paired["only_candidate_right"] + 0.5]

@@ -17,11 +17,11 @@ from fashion_mnist.training.objective import accuracy_score, cross_entropy, most
 Reals = npt.NDArray[np.float64]
 
 
-class Outcome(NamedTuple):
+class Answers(NamedTuple):
     """What one model answers for one split.
 
     labels, predictions: shape (n,). classes: how many there are. probabilities: float32, shape (n, classes);
-    None where only the predicted classes are known. bins: of the calibration error, if there are probabilities.
+    None if only the predicted classes are known. bins: of the calibration error, if there are probabilities.
     """
 
     labels: Labels
@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
 class Metric(NamedTuple):
     """A score: its function, how it is written, and whether it needs more than the predicted classes."""
 
-    compute: Callable[[Outcome], float]
+    compute: Callable[[Answers], float]
     unit: Literal["share", "number"]
     of_probabilities: bool
 
@@ -44,10 +44,10 @@ METRICS: dict[str, Metric] = {}
 
 def metric(
     unit: Literal["share", "number"], *, of_probabilities: bool = False
-) -> Callable[[Callable[[Outcome], float]], Callable[[Outcome], float]]:
+) -> Callable[[Callable[[Answers], float]], Callable[[Answers], float]]:
     """Enter a function into METRICS under its own name."""
 
-    def enter(compute: Callable[[Outcome], float]) -> Callable[[Outcome], float]:
+    def enter(compute: Callable[[Answers], float]) -> Callable[[Answers], float]:
         METRICS[compute.__name__] = Metric(compute, unit, of_probabilities)
         return compute
 
@@ -55,43 +55,43 @@ def metric(
 
 
 @metric("share")
-def accuracy(outcome: Outcome) -> float:
+def accuracy(answers: Answers) -> float:
     """Return the share of right predictions."""
-    return accuracy_score(outcome.labels, outcome.predictions)
+    return accuracy_score(answers.labels, answers.predictions)
 
 
 @metric("share")
-def balanced_accuracy(outcome: Outcome) -> float:
-    """Return the mean over classes of recall; the same as accuracy where classes are equally frequent."""
-    counts = confusion(outcome.labels, outcome.predictions, classes=outcome.classes)
+def balanced_accuracy(answers: Answers) -> float:
+    """Return the mean over classes of recall; equal to accuracy if all classes are equally frequent."""
+    counts = confusion(answers.labels, answers.predictions, classes=answers.classes)
     images = counts.sum(axis=1)
     return float((counts.diagonal()[images > 0] / images[images > 0]).mean())
 
 
 @metric("number")
-def macro_f1(outcome: Outcome) -> float:
+def macro_f1(answers: Answers) -> float:
     """Return the mean over classes of F1; a class that never occurs, or is never predicted, scores 0."""
-    counts = confusion(outcome.labels, outcome.predictions, classes=outcome.classes)
+    counts = confusion(answers.labels, answers.predictions, classes=answers.classes)
     f1 = 2 * counts.diagonal() / np.maximum(counts.sum(axis=1) + counts.sum(axis=0), 1)
     return float(f1.mean())
 
 
 @metric("number", of_probabilities=True)
-def loss(outcome: Outcome) -> float:
+def loss(answers: Answers) -> float:
     """Return the cross-entropy, in nats."""
-    assert outcome.probabilities is not None  # noqa: S101 - else it is not called
-    return cross_entropy(outcome.labels, outcome.probabilities)
+    assert answers.probabilities is not None  # noqa: S101 - else it is not called
+    return cross_entropy(answers.labels, answers.probabilities)
 
 
 @metric("number", of_probabilities=True)
-def expected_calibration_error(outcome: Outcome) -> float:
+def expected_calibration_error(answers: Answers) -> float:
     """Return the mean distance between confidence and accuracy, over equally wide bins of confidence.
 
     0 means that of the images predicted with 80 % confidence, 80 % are right. Source: Guo et al. 2017, section 2.
     """
-    assert outcome.probabilities is not None  # noqa: S101 - else it is not called
-    confidence = outcome.probabilities.max(axis=1).astype(np.float64)
-    binned = reliability(confidence, outcome.predictions == outcome.labels, bins=outcome.bins)
+    assert answers.probabilities is not None  # noqa: S101 - else it is not called
+    confidence = answers.probabilities.max(axis=1).astype(np.float64)
+    binned = reliability(confidence, answers.predictions == answers.labels, bins=answers.bins)
     return float(np.average(np.abs(binned.accuracy - binned.confidence), weights=binned.images))
 
 
@@ -108,21 +108,21 @@ def score(labels: Labels, probabilities: Floats, *, classes: int, confidence: fl
         )
     if not np.isfinite(probabilities).all():
         raise DataError("probabilities hold NaN or infinity; the model diverged. Lower its learning rate.")
-    return _compute(Outcome(labels, most_probable(probabilities), classes, probabilities, bins), confidence)
+    return _compute(Answers(labels, most_probable(probabilities), classes, probabilities, bins), confidence)
 
 
 def score_predictions(labels: Labels, predictions: Labels, *, classes: int, confidence: float) -> dict[str, float]:
-    """Return those scores of `score` that follow from the predicted classes alone; both of shape (n,)."""
-    return _compute(Outcome(labels, predictions, classes), confidence)
+    """Return the scores that need no probabilities, by name; labels, predictions: shape (n,)."""
+    return _compute(Answers(labels, predictions, classes), confidence)
 
 
-def _compute(outcome: Outcome, confidence: float) -> dict[str, float]:
-    right = int(np.count_nonzero(outcome.labels == outcome.predictions))
-    low, high = share_interval(right, len(outcome.labels), confidence=confidence)
+def _compute(answers: Answers, confidence: float) -> dict[str, float]:
+    right = int(np.count_nonzero(answers.labels == answers.predictions))
+    low, high = share_interval(right, len(answers.labels), confidence=confidence)
     scores: dict[str, float] = {}
     for name, (compute, _, of_probabilities) in METRICS.items():
-        if outcome.probabilities is not None or not of_probabilities:
-            scores[name] = compute(outcome)
+        if answers.probabilities is not None or not of_probabilities:
+            scores[name] = compute(answers)
         if name == "accuracy":
             scores |= {"accuracy_low": low, "accuracy_high": high}
     return scores
@@ -140,7 +140,7 @@ class ClassScore(NamedTuple):
 
 
 class Reliability(NamedTuple):
-    """By bin of confidence, lowest first: images, their mean confidence and accuracy (0 where a bin is empty)."""
+    """By bin of confidence, lowest first: images, their mean confidence and accuracy (0 if a bin is empty)."""
 
     images: npt.NDArray[np.int64]
     confidence: Reals

@@ -1,9 +1,9 @@
 """How much of its accuracy a classifier keeps when images are moved, turned or made noisy.
 
-Each `*_curves` function changes the images once, asks every classifier, and returns a table for each, by name. The
-columns of a table are the amount of change, then `accuracy` with its interval, `low` and `high`. Where an image is
-changed in several ways, the mean over them counts once: the interval is that of the mean over images, by the normal
-approximation.
+Each `*_curves` function changes the images once, asks every classifier, and returns a curve for each, by name. The
+columns of a curve are the amount of change, then `accuracy` with its interval, `low` and `high`. An image that is
+changed in several ways counts once, with the mean over them. The interval is that of the mean over images, by the
+normal approximation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from fashion_mnist.scores.metrics import Reals
 
 Classifier = Callable[[Floats], Labels]
 Classifiers = Mapping[str, Classifier]
-Table = dict[str, Reals]
+Curve = dict[str, Reals]
 Correct = npt.NDArray[np.bool_]
 
 # Rows down and columns to the right, for each pixel of the distance.
@@ -51,10 +51,10 @@ def shift(images: Floats, *, down: int, right: int) -> Floats:
     return moved
 
 
-def position_curves(classifiers: Classifiers, split: Split, *, pixels: int, confidence: float) -> dict[str, Table]:
+def position_curves(classifiers: Classifiers, split: Split, *, pixels: int, confidence: float) -> dict[str, Curve]:
     """Measure accuracy when images move by 0 to `pixels`, in each of eight directions; diagonally, along both axes.
 
-    Besides the mean over directions, a table holds the accuracy in each.
+    Besides the mean over directions, a curve holds the accuracy in each.
     """
     still = _correct(classifiers, split, split.images)
     rows = [[still] * len(DIRECTIONS)]
@@ -74,8 +74,8 @@ def position_curves(classifiers: Classifiers, split: Split, *, pixels: int, conf
 
 def rotation_curves(
     classifiers: Classifiers, split: Split, *, degrees: Sequence[float], confidence: float
-) -> dict[str, Table]:
-    """Measure accuracy when images turn about their middle, each way; bilinear, and black where nothing was."""
+) -> dict[str, Curve]:
+    """Measure accuracy when images turn about their centre, both ways; bilinear, with black corners."""
     rows = [[_correct(classifiers, split, split.images)] * 2]
     for angle in degrees:
         turned = (rotate(split.images, turn, axes=(1, 2), reshape=False, order=1) for turn in (-angle, angle))
@@ -85,7 +85,7 @@ def rotation_curves(
 
 def noise_curves(
     classifiers: Classifiers, split: Split, *, deviations: Sequence[float], seed: int, confidence: float
-) -> dict[str, Table]:
+) -> dict[str, Curve]:
     """Measure accuracy when normal noise is added to every pixel, which stays in [0, 1].
 
     deviations: standard deviations, on the scale of the pixels. The noise is the same picture at each, only stronger.
@@ -105,7 +105,7 @@ def _correct(classifiers: Classifiers, split: Split, images: Floats) -> Correct:
 
 def _curves(
     amount: str, amounts: Sequence[float], correct: Correct, classifiers: Classifiers, confidence: float
-) -> dict[str, Table]:
+) -> dict[str, Curve]:
     """Tabulate mean and interval by amount; correct: shape (amounts, ways of change, classifiers, n)."""
     by_image = correct.mean(axis=1)
     mean, error = by_image.mean(axis=2), sem(by_image, axis=2)

@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 from fashion_mnist.data.description import DataDescription, parse_description
 from fashion_mnist.data.split import Labels
 from fashion_mnist.params.parsing import parse_params
-from fashion_mnist.report.evidence import Environment, Evidence, ModelResults
-from fashion_mnist.report.language import Table
+from fashion_mnist.report.evidence import Evidence, ModelResults
+from fashion_mnist.report.tables import Table
 from fashion_mnist.scores.robustness import DIRECTIONS
 from fashion_mnist.sources.published import DRAWN_GARMENTS, FASHION_MNIST
 from fashion_mnist.study.plan import Study
@@ -108,8 +108,9 @@ def evidence(
         LABELS,
         {name: results(predictions, **scores) for name, predictions in found.items()},
         arrays,
-        Environment({"keras": "3.15.1"}, "0a1b2c3d4e5f" * 6),
-        study,
+        packages={"keras": "3.15.1"},
+        lock="0a1b2c3d4e5f" * 6,
+        study=study,
     )
 
 

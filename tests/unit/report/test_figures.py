@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from fashion_mnist.report import figures, pictures
-from fashion_mnist.report.drawing import COLOURS, DARK, WIDTH, render_svg, shades
-from fashion_mnist.report.figures import Estimate
+from fashion_mnist.report import drawing
+from fashion_mnist.report.drawing import COLOURS, DARK, WIDTH, Estimate, Picture, render_svg, shades
 from fashion_mnist.report.language import Language
-from fashion_mnist.report.pictures import Picture
-from fashion_mnist.report.sections import study_figures
-from fashion_mnist.report.sections.study_figures import Trainings
+from fashion_mnist.report.sections import answer, errors, inside, learning_curves, position, replication, sweep, trust
+from fashion_mnist.report.sections.replication import Trainings
 from fashion_mnist.scores.metrics import ClassScore, Reliability
 from fashion_mnist.study.spread import measure_spread
 from fashion_mnist.study.sweep import measure_size
@@ -38,17 +36,17 @@ IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28, 1)
 def accuracies(language: Language = ENGLISH) -> Figure:
     models = [Estimate("dense", 0.87, 0.86, 0.88, 0.8782), Estimate("cnn", 0.91, 0.9, 0.92)]
     differences = [Estimate("one run", 0.04, 0.03, 0.05), Estimate("mean", 0.035, 0.032, 0.038)]
-    return figures.accuracies(models, differences, language)
+    return answer.accuracies(models, differences, language)
 
 
 def curves() -> Figure:
     limits = {"accuracy": (0.4, 1.0), "loss": (0.2, 1.0)}
-    return figures.learning_curves(HISTORY, "cnn", COLOURS[1], ENGLISH, limits=limits)
+    return learning_curves.draw_history(HISTORY, "cnn", COLOURS[1], ENGLISH, limits=limits)
 
 
 def matrix() -> Figure:
     counts = np.array([[997, 3], [250, 750]])
-    return figures.confusion_matrix(counts, counts.sum(axis=1), "dense", ["Bag", "Coat"], ENGLISH)
+    return errors.confusion_matrix(counts, counts.sum(axis=1), "dense", ["Bag", "Coat"], ENGLISH)
 
 
 def recalls() -> Figure:
@@ -56,36 +54,36 @@ def recalls() -> Figure:
         model: [ClassScore("Bag", 9, share, share - 0.1, share + 0.1, 1), ClassScore("Coat", 9, 0.5, 0.4, 0.6, 1)]
         for model, share in (("dense", 0.7), ("cnn", 0.8))
     }
-    return figures.recalls(classes, ENGLISH)
+    return errors.recalls(classes, ENGLISH)
 
 
 def gallery() -> Figure:
-    return pictures.gallery([Picture(IMAGE, ["Shirt", "→ Coat"])] * 5, "five", columns=4)
+    return drawing.gallery([Picture(IMAGE, ["Shirt", "→ Coat"])] * 5, "five", columns=4)
 
 
 def robustness() -> Figure:
-    return figures.robustness({"dense": CURVE, "cnn": CURVE}, "pixels", ENGLISH, label="pixels moved", y="accuracy")
+    return position.robustness({"dense": CURVE, "cnn": CURVE}, "pixels", ENGLISH, label="pixels moved", y="accuracy")
 
 
 def calibration() -> Figure:
     bins = Reliability(np.array([0, 3]), np.array([0, 0.9]), np.array([0, 0.8]))
-    return figures.calibration({"cnn": bins}, ENGLISH)
+    return trust.calibration({"cnn": bins}, ENGLISH)
 
 
 def mosaic() -> Figure:
-    return pictures.mosaic(np.ones((3, 3, 5), np.float32), "maps", columns=4)
+    return inside.mosaic(np.ones((3, 3, 5), np.float32), "maps", columns=4)
 
 
 def trainings() -> Figure:
     accuracies = np.array([0.88, 0.87, 0.89])
     kind = Trainings("other seed", accuracies, measure_spread(accuracies, confidence=0.95), 0.8782)
-    return study_figures.trainings({"dense": [kind], "cnn": [kind, kind]}, ENGLISH)
+    return replication.trainings({"dense": [kind], "cnn": [kind, kind]}, ENGLISH)
 
 
 def sizes() -> Figure:
     values = np.linspace(0.5, 0.9, 6).reshape(2, 3)
     swept = [measure_size(units, values, 1 - values) for units in (16, 32, 64, 128, 256, 512, 1024)]
-    return study_figures.sizes(swept, "dense", ENGLISH)
+    return sweep.draw_sizes(swept, "dense", ENGLISH)
 
 
 ALL = [accuracies, curves, matrix, recalls, gallery, robustness, calibration, mosaic, trainings, sizes]
@@ -150,7 +148,7 @@ def test_gallery_shows_every_picture_with_its_lines() -> None:
 
 
 def test_gallery_without_pictures_is_empty() -> None:
-    assert [axis for axis in pictures.gallery([], "none").axes if axis.images] == []
+    assert [axis for axis in drawing.gallery([], "none").axes if axis.images] == []
 
 
 def test_robustness_shows_a_curve_for_each_model_from_none_to_all() -> None:
@@ -162,7 +160,7 @@ def test_robustness_shows_a_curve_for_each_model_from_none_to_all() -> None:
 
 def test_more_models_than_colours_are_all_drawn() -> None:
     curves = {f"model {index}": CURVE for index in range(len(COLOURS) + 2)}
-    (axis,) = figures.robustness(curves, "pixels", ENGLISH, label="pixels moved", y="accuracy").axes
+    (axis,) = position.robustness(curves, "pixels", ENGLISH, label="pixels moved", y="accuracy").axes
     assert [line.get_color() for line in axis.lines] == [*COLOURS, *COLOURS[:2]]
 
 
@@ -196,7 +194,7 @@ def test_shades_of_seven_sizes_differ_and_stand_out_on_either_paper(paper: str) 
 @pytest.mark.parametrize("signed", [False, True])
 def test_mosaic_lays_tiles_in_rows_with_gaps(signed: bool) -> None:
     tiles = np.stack([np.full((2, 2), value, np.float32) for value in (1, 4, 9)], axis=-1)
-    (axis,) = pictures.mosaic(tiles, "maps", columns=2, signed=signed).axes
+    (axis,) = inside.mosaic(tiles, "maps", columns=2, signed=signed).axes
     shown = np.ma.filled(axis.images[0].get_array(), np.nan)
     assert shown.shape == (5, 5)
     corners = [float(shown[row, column]) for row, column in ((0, 0), (0, 3), (3, 0))]

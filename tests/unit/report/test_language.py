@@ -1,13 +1,14 @@
 """Claims about the report's languages and its numbers."""
 
 import re
-import string
 import tomllib
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
-from fashion_mnist.report.language import Language, percent, points, probability
+from fashion_mnist.report.language import FORMS, Language, percent, points
+from fashion_mnist.report.sections.trust import setting
 from fashion_mnist.sources.fashion_mnist import CLASS_NAMES
 from tests.unit.report.evidence import OWN_CLASSES, evidence
 
@@ -23,7 +24,7 @@ LANGUAGES = {
 
 
 def places(text: str) -> set[str | None]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.91234, "91.23 %"), (1, "100.00 %"), (None, "–")])
@@ -47,10 +48,11 @@ def test_difference_is_written_in_points_with_its_sign(difference: float | None,
         (0.00032, "3.2 · 10<sup>−4</sup>"),
         (3.2e-26, "3.2 · 10<sup>−26</sup>"),
         (0, "below 10<sup>−300</sup>"),
+        (None, "–"),
     ],
 )
-def test_probability_is_written_with_the_digits_that_matter(p: float, text: str) -> None:
-    assert probability(p) == text
+def test_probability_is_written_with_the_digits_that_matter(p: float | None, text: str) -> None:
+    assert Language("en").probability(p) == text
 
 
 def test_english_and_russian_are_there_and_no_other() -> None:
@@ -80,17 +82,17 @@ def test_russian_texts_are_russian() -> None:
 
 @pytest.mark.parametrize("code", ["en", "ru"])
 def test_every_class_has_a_name_of_its_own(code: str) -> None:
-    names = evidence(language=code).class_names(Language(code))
+    names = evidence(language=code).class_names
     assert len(set(names)) == 10
     assert (names == list(CLASS_NAMES)) is (code == "en")
 
 
 def test_classes_of_a_folder_keep_the_names_of_their_folders() -> None:
-    assert evidence(language="ru", dataset="folder").class_names(Language("ru")) == OWN_CLASSES
+    assert evidence(language="ru", dataset="folder").class_names == OWN_CLASSES
 
 
 def test_what_has_no_name_is_called_as_in_the_code() -> None:
-    assert Language("ru").name("model", "transformer") == "transformer"
+    assert Language("ru").model("transformer") == "transformer"
 
 
 def test_numbers_carry_the_marks_of_their_language() -> None:
@@ -108,4 +110,17 @@ def test_numbers_carry_the_marks_of_their_language() -> None:
     ("value", "text"), [((32, 64), "32; 64"), (True, "True"), ("float32", "float32"), (0.001, "0.001"), (None, "–")]
 )
 def test_parameter_is_written_with_the_digits_it_has(value: object, text: str) -> None:
-    assert Language("en").setting(value) == text
+    assert setting(value, Language("en")) == text
+
+
+def test_place_in_a_text_is_written_as_its_form_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    russian = Language("ru")
+    monkeypatch.setitem(russian._words, "page.title", "{a:model} {b:percent} {c:points} {d:.1f} {e} {f:count}")
+    said = russian.say("page.title", a="dense", b=0.5, c=-0.0321, d=2.25, e="3.5", f=1234)
+    assert said == "полносвязная сеть 50,00\u00a0% −3,21 2,2 3.5 1\u202f234"
+
+
+def test_forms_of_all_languages_are_known() -> None:
+    texts = [text for words in LANGUAGES.values() for text in words.values()]
+    forms = {form for text in texts for _, _, form, _ in Formatter().parse(text) if form}
+    assert forms - set(FORMS) == {".1f", ".2f"}

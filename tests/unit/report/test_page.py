@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fashion_mnist.report import evidence as evidence_module
 from fashion_mnist.report import page as page_module
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.page import Report, make_report
@@ -73,7 +74,7 @@ def test_new_metric_gets_its_row_without_a_text(
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_every_metric_has_a_row(language: str, english: Report, russian: Report) -> None:
     page = {"en": english, "ru": russian}[language].markdown
-    names = Language(language).names("metric", METRICS)
+    names = [Language(language).name("metric", metric) for metric in METRICS]
     assert [name for name in names if f"\n| {name} |" not in page.replace("**", "")] == []
 
 
@@ -169,7 +170,7 @@ def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
             used.add(f"{kind}.{word}")
             return super().name(kind, word)
 
-    monkeypatch.setattr(page_module, "Language", Recording)
+    monkeypatch.setattr(evidence_module, "Language", Recording)
     monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
     for shown in (
         evidence(),

@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from fashion_mnist.errors import DataError
 from fashion_mnist.scores.metrics import (
     METRICS,
-    Outcome,
+    Answers,
     confusion,
     expected_calibration_error,
     metric,
@@ -40,7 +40,7 @@ def two_classes(*confidences: float) -> npt.NDArray[np.float32]:
 
 
 def calibration_error(labels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32], *, bins: int) -> float:
-    return expected_calibration_error(Outcome(labels, most_probable(probabilities), 2, probabilities, bins))
+    return expected_calibration_error(Answers(labels, most_probable(probabilities), 2, probabilities, bins))
 
 
 def test_accuracy_is_the_share_of_right_predictions() -> None:
@@ -156,7 +156,7 @@ def test_probabilities_that_do_not_fit_labels_and_classes_are_refused(shape: tup
 def test_function_marked_as_a_metric_is_a_score_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fashion_mnist.scores.metrics.METRICS", dict(METRICS))
 
-    def errors(outcome: Outcome) -> float:
+    def errors(outcome: Answers) -> float:
         return float(np.sum(outcome.labels != outcome.predictions))
 
     metric("number")(errors)

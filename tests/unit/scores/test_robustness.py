@@ -11,14 +11,14 @@ from fashion_mnist.data.split import Floats, Labels, Split
 from fashion_mnist.scores.robustness import (
     DIRECTIONS,
     Classifier,
-    Table,
+    Curve,
     noise_curves,
     position_curves,
     rotation_curves,
     shift,
 )
 
-Curves = Callable[..., dict[str, Table]]
+Curves = Callable[..., dict[str, Curve]]
 
 # Bright and dark squares in the middle, six pixels from every edge; bright is class 1.
 LABELS = np.array([0, 1, 1, 0, 1, 0], np.uint8)
@@ -153,10 +153,10 @@ def test_images_are_changed_once_for_all_classifiers(curves: Curves, options: di
     assert all(first is second for first, second in zip(*seen.values(), strict=True))
 
 
-def alone(curves: Curves, classify: Classifier, *, split: Split = SPLIT, **options: Any) -> Table:
+def alone(curves: Curves, classify: Classifier, *, split: Split = SPLIT, **options: Any) -> Curve:
     """Return the table of a single classifier."""
     return curves({"alone": classify}, split, confidence=0.95, **options)["alone"]
 
 
-def plain(tables: Mapping[str, Table]) -> dict[str, dict[str, list[float]]]:
+def plain(tables: Mapping[str, Curve]) -> dict[str, dict[str, list[float]]]:
     return {name: {key: values.tolist() for key, values in table.items()} for name, table in tables.items()}

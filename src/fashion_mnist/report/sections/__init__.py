@@ -1,4 +1,4 @@
 """The sections of the page: each turns the evidence into finished text, tables and drawings.
 
-A section says every sentence that holds a number; sentences without one are said by the template.
+A section says the sentences that need values of its own; the template says all others.
 """

@@ -1,176 +1,141 @@
 """The answer: which of the two models is more accurate, by how much, and at what cost."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import cycle
 
-from fashion_mnist.report import figures
-from fashion_mnist.report.drawing import Drawing
-from fashion_mnist.report.evidence import Evidence
-from fashion_mnist.report.figures import Estimate
-from fashion_mnist.report.language import Language, Table
-from fashion_mnist.scores.metrics import METRICS
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from fashion_mnist.report.drawing import (
+    COLOURS,
+    INK,
+    WIDTH,
+    Drawing,
+    Estimate,
+    draw_estimate,
+    percent_ticks,
+    styled,
+)
+from fashion_mnist.report.evidence import Evidence, PageSection
+from fashion_mnist.report.language import Language
+from fashion_mnist.report.tables import Table, score_table
 from fashion_mnist.study.crossed import CrossedDifference
+from fashion_mnist.study.plan import Study
 
 
-class Answer(NamedTuple):
-    """What the first section shows."""
+def answer(evidence: Evidence) -> PageSection:
+    """Return which model is more accurate, what that rests on, and the scores of every model.
 
-    headline: str
-    accuracies: Drawing
-    legend: str
-    scores: Table
-    image_by_image: Table
-
-
-def answer(evidence: Evidence, language: Language) -> Answer:
-    """Return the headline, and the scores of every model.
-
-    The headline is about the mean over the trainings of the study, with the single run beside it; about that run alone
-    where there is no study.
+    The verdict is about the mean over the trainings of the study, or about the single run if there is no study.
     """
-    level = language.plain(100 * evidence.params.evaluate.confidence)
-    return Answer(
-        headline=_headline(evidence, language, level),
-        accuracies=_draw_accuracies(evidence, language),
-        legend=language.say(evidence.wording("answer.see"), level=level),
-        scores=_tabulate_scores(evidence, language, level),
-        image_by_image=_tabulate_images(evidence, language),
+    ends = (evidence.comparison[f"difference{end}"] for end in ("", "_low", "_high"))
+    differences = [Estimate(evidence.say("answer.difference"), *ends)]
+    found, study = evidence.mean_difference, evidence.comparison_study
+    if found:
+        differences.append(Estimate(evidence.say("answer.mean_difference"), found.difference, found.low, found.high))
+    cost, size = (evidence.scores(key) for key in ("multiply_adds", "parameters"))
+    candidate, baseline = evidence.candidate, evidence.baseline
+    return PageSection(
+        verdict=_verdict(differences[-1], evidence),
+        mean=_describe_mean(found, study, evidence) if found and study else "",
+        cost=evidence.say(
+            "answer.candidate_cost", cost=cost[candidate] / cost[baseline], size=size[candidate] / size[baseline]
+        ),
+        accuracies=_draw(differences, evidence),
+        scores=_tabulate_scores(evidence),
+        image_by_image=_tabulate_images(evidence),
     )
 
 
-def _headline(evidence: Evidence, language: Language, level: str) -> str:
-    found, run = evidence.mean_difference, evidence.comparison
-    single = {
-        "level": level,
-        "by": language.points(run["difference"]),
-        "low": language.points(run["difference_low"]),
-        "high": language.points(run["difference_high"]),
-        "images": language.count(run["images"]),
-        "p": language.probability(run["mcnemar_p"]),
-    }
-    if found is None:
-        ends = run["difference"], run["difference_low"], run["difference_high"]
-        certainty = language.say("answer.certainty", **single)
-        return f"{_verdict(*ends, evidence, language)} {certainty} {_cost(evidence, language)}"
-    verdict = _verdict(found.difference, found.low, found.high, evidence, language)
-    mean = _describe_mean(found, evidence, language, level)
-    return f"{verdict} {mean}\n\n{language.say('answer.single', **single)} {_cost(evidence, language)}"
-
-
-def _verdict(difference: float, low: float, high: float, evidence: Evidence, language: Language) -> str:
+def _verdict(difference: Estimate, evidence: Evidence) -> str:
     """Say which model is more accurate, as far as the interval of the difference can tell."""
-    if low > 0:
-        key, by = "more", language.distance(difference)
-    elif high < 0:
-        key, by = "less", language.distance(difference)
-    else:
-        key, by = "alike", language.points(difference)
-    candidate, baseline = language.names("model", (evidence.candidate, evidence.baseline))
-    return language.say(f"answer.{key}", candidate=candidate, baseline=baseline, by=by)
+    key = "more" if difference.low > 0 else "less" if difference.high < 0 else "alike"
+    return evidence.say(f"answer.{key}", by=difference.value)
 
 
-def _describe_mean(found: CrossedDifference, evidence: Evidence, language: Language, level: str) -> str:
+def _describe_mean(found: CrossedDifference, study: Study, evidence: Evidence) -> str:
     """Say which trainings the mean difference is of, its interval, and what that interval comes from."""
-    assert evidence.comparison_study is not None  # noqa: S101 - else there is no mean difference
-    made = evidence.comparison_study.predictions
-    variance = found.by_seeds + found.by_images + found.by_both
-    shares = {"seeds": found.by_seeds, "images_share": found.by_images, "both": found.by_both}
-    return language.say(
+    parts = {name: getattr(found, name) for name in ("by_seeds", "by_images", "by_both")}
+    variance = sum(parts.values()) or 1
+    shares = {name: part / variance for name, part in parts.items()}
+    return evidence.say(
         "answer.mean",
-        level=level,
-        candidate=language.name("model", evidence.candidate),
-        baseline=language.name("model", evidence.baseline),
-        candidate_trainings=len(made["replicate", evidence.candidate]),
-        baseline_trainings=len(made["replicate", evidence.baseline]),
-        images=language.count(evidence.comparison["images"]),
-        low=language.points(found.low),
-        high=language.points(found.high),
-        predicted_low=language.points(found.predicted_low),
-        predicted_high=language.points(found.predicted_high),
-        **{name: language.whole_percent(part / (variance or 1)) for name, part in shares.items()},
+        candidate_trainings=len(study.predictions["replicate", evidence.candidate]),
+        baseline_trainings=len(study.predictions["replicate", evidence.baseline]),
+        **{**found._asdict(), **shares},
     )
 
 
-def _cost(evidence: Evidence, language: Language) -> str:
-    """Say how much more the candidate costs."""
-    candidate, baseline = (evidence.models[name].scores for name in (evidence.candidate, evidence.baseline))
-    return language.say(
-        "answer.candidate_cost",
-        model=language.name("model", evidence.candidate),
-        cost=language.write(f"{candidate['multiply_adds'] / baseline['multiply_adds']:.1f}"),
-        size=language.write(f"{candidate['parameters'] / baseline['parameters']:.1f}"),
-    )
-
-
-def _draw_accuracies(evidence: Evidence, language: Language) -> Drawing:
-    estimates = [
+def _draw(differences: Sequence[Estimate], evidence: Evidence) -> Drawing:
+    language = evidence.language
+    models = [
         Estimate(
-            language.name("model", name),
-            results.scores["accuracy"],
-            results.scores["accuracy_low"],
-            results.scores["accuracy_high"],
+            language.model(name),
+            scores["accuracy"],
+            scores["accuracy_low"],
+            scores["accuracy_high"],
             evidence.published(name).test,
         )
-        for name, results in evidence.models.items()
+        for name, (scores, *_) in evidence.models.items()
     ]
-    found = evidence.mean_difference
-    run = [evidence.comparison[f"difference{end}"] for end in ("", "_low", "_high")]
-    differences = [Estimate(language.say("answer.difference"), *run)]
-    if found:
-        differences.append(Estimate(language.say("answer.mean_difference"), found.difference, found.low, found.high))
-    alternative = language.say(
-        "answer.figure",
-        accuracies=language.shares(evidence.scores("accuracy")),
-        differences="; ".join(
-            language.say(
-                "answer.figure_difference",
-                name=" ".join(estimate.name.split()),
-                by=language.points(estimate.value),
-                low=language.points(estimate.low),
-                high=language.points(estimate.high),
-            )
-            for estimate in differences
-        ),
+    described = (
+        language.say("answer.figure_difference", name=" ".join(name.split()), by=value, low=low, high=high)
+        for name, value, low, high, _ in differences
     )
-    return Drawing("answer", alternative, figures.accuracies(estimates, differences, language))
+    alternative = language.say(
+        "answer.figure", accuracies=language.shares(evidence.scores("accuracy")), differences="; ".join(described)
+    )
+    return Drawing("answer", alternative, accuracies(models, differences, language))
 
 
-def _tabulate_scores(evidence: Evidence, language: Language, level: str) -> Table:
-    """Return a row for every metric, and for what the models cost."""
-    say, percent = language.say, language.percent
+@styled
+def accuracies(models: Sequence[Estimate], differences: Sequence[Estimate], language: Language) -> Figure:
+    """Draw the accuracy of each model, and below them the difference of two, measured in one way or more."""
+    rows = len(models) + len(differences)
+    figure = Figure(figsize=(WIDTH, 1.5 + 0.42 * rows), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=(len(models) + 0.4, len(differences) + 0.4))
+    below.axvline(0, color=INK, linewidth=0.8)
+    for axis, estimates, colours, write in (
+        (above, models, COLOURS, language.percent),
+        (below, differences, [INK], language.points),
+    ):
+        for row, (estimate, colour) in enumerate(zip(estimates, cycle(colours))):
+            draw_estimate(axis, row, estimate, colour)
+            place = (estimate.value, row)
+            axis.annotate(write(estimate.value), place, (0, 6), textcoords="offset points", ha="center", color=INK)
+        axis.set_yticks(range(len(estimates)), [estimate.name for estimate in estimates])
+        axis.grid(visible=False, axis="y")
+    stated = [(model.stated, row) for row, model in enumerate(models) if model.stated is not None]
+    if stated:
+        above.plot(*zip(*stated, strict=True), "D", color="none", markeredgecolor=INK, markersize=5)
+    above.set_ylim(len(models) - 0.5, -0.7)
+    above.xaxis.set_major_formatter(percent_ticks(language))
+    below.set_ylim(len(differences) - 0.4, -0.9)
+    lowest, highest = min(part.low for part in differences), max(part.high for part in differences)
+    below.set_xlim(min(0, 1.2 * lowest), max(0, 1.2 * highest) or 0.01)
+    below.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
+    below.xaxis.set_major_formatter(FuncFormatter(lambda share, _: language.plain(round(100 * share, 6))))
+    return figure
 
-    def row(metric: str) -> list[str]:
-        write = percent if METRICS[metric].unit == "share" else language.decimals
-        label = language.name("metric", metric).replace("_", " ")
-        return [label, *map(write, evidence.scores(metric).values())]
 
-    label, *accuracies = row("accuracy")
-    ends = zip(evidence.scores("accuracy_low").values(), evidence.scores("accuracy_high").values(), strict=True)
-    table = [
-        ["", *language.names("model", evidence.models)],
-        [f"**{label}**", *accuracies],
-        [say("page.interval", level=level), *(language.interval(low, high) for low, high in ends)],
-    ]
+def _tabulate_scores(evidence: Evidence) -> Table:
+    """Return the table of scores, with the article's accuracies if it is about these images."""
+    scores = {name: results.scores for name, results in evidence.models.items()}
+    language = evidence.language
+    table = score_table("", scores, language, confidence=evidence.confidence, name=language.model)
+    table[1][0] = f"**{table[1][0]}**"
     if evidence.data.is_article:
-        table.append([say("answer.stated"), *(percent(evidence.published(name).test) for name in evidence.models)])
-    return [
-        *table,
-        [say("answer.validation"), *map(percent, evidence.scores("validation_accuracy").values())],
-        [say("answer.train"), *map(percent, evidence.scores("train_accuracy").values())],
-        *(row(metric) for metric in METRICS if metric != "accuracy"),
-        [say("answer.parameters"), *map(language.count, evidence.scores("parameters").values())],
-        [say("answer.cost"), *map(language.count, evidence.scores("multiply_adds").values())],
-    ]
+        stated = (language.percent(evidence.published(name).test) for name in scores)
+        table.insert(3, [language.say("answer.stated"), *stated])
+    return table
 
 
-def _tabulate_images(evidence: Evidence, language: Language) -> Table:
+def _tabulate_images(evidence: Evidence) -> Table:
     """Count the test images by which of the two models is right."""
-    candidate, baseline = language.names("model", (evidence.candidate, evidence.baseline))
-    counts = {
-        key: language.count(evidence.comparison[key])
-        for key in ("both_right", "only_baseline_right", "only_candidate_right", "both_wrong")
-    }
+    say, found, count = evidence.say, evidence.comparison, evidence.language.count
+    candidate, baseline = evidence.candidate, evidence.baseline
     return [
-        [language.say("answer.both"), *(language.say(f"answer.{end}", model=candidate) for end in ("right", "wrong"))],
-        [language.say("answer.right", model=baseline), counts["both_right"], counts["only_baseline_right"]],
-        [language.say("answer.wrong", model=baseline), counts["only_candidate_right"], counts["both_wrong"]],
+        [say("answer.both"), say("answer.right", model=candidate), say("answer.wrong", model=candidate)],
+        [say("answer.right", model=baseline), count(found["both_right"]), count(found["only_baseline_right"])],
+        [say("answer.wrong", model=baseline), count(found["only_candidate_right"]), count(found["both_wrong"])],
     ]

@@ -1,94 +1,115 @@
 """What the numbers rest on: the data, the models' calibration, their parameters and the software."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from fashion_mnist.report import figures
-from fashion_mnist.report.drawing import Drawing
-from fashion_mnist.report.evidence import Evidence
-from fashion_mnist.report.language import Language, Table
-from fashion_mnist.scores.metrics import reliability
-
-
-class Trust(NamedTuple):
-    """What the last section shows."""
-
-    data: Table
-    duplicates: str
-    calibration_errors: str
-    calibration: Drawing
-    parameters: Table
-    packages: Table
-    command: str
+from fashion_mnist.report.drawing import COLOURS, INK, WIDTH, Drawing, percent_ticks, styled
+from fashion_mnist.report.evidence import Evidence, PageSection
+from fashion_mnist.report.language import Language
+from fashion_mnist.report.tables import Table, tabulate
+from fashion_mnist.scores.metrics import Reliability, reliability
 
 
-def trust(evidence: Evidence, language: Language) -> Trust:
+def trust(evidence: Evidence) -> PageSection:
     """Return what a reader needs to judge these numbers, and to get them again."""
-    calibration_errors = language.shares(evidence.scores("expected_calibration_error"))
-    return Trust(
-        data=_tabulate_data(evidence, language),
-        duplicates=_describe_duplicates(evidence, language),
-        calibration_errors=language.say("trust.calibration_see", errors=calibration_errors),
-        calibration=_draw_calibration(evidence, language, calibration_errors),
-        parameters=_tabulate_parameters(evidence, language),
+    errors = evidence.language.shares(evidence.scores("expected_calibration_error"))
+    return PageSection(
+        data=_tabulate_data(evidence),
+        duplicates=_describe_duplicates(evidence),
+        calibration_errors=evidence.say("trust.calibration_see", errors=errors),
+        calibration=_draw_calibration(evidence, errors),
+        parameters=_tabulate_parameters(evidence),
         packages=[
-            [language.say("trust.package"), language.say("trust.version")],
-            *([package, version] for package, version in evidence.environment.packages.items()),
-            [language.say("trust.lock"), _shorten(evidence.environment.lock)],
+            [evidence.say("trust.package"), evidence.say("trust.version")],
+            *(list(package) for package in evidence.packages.items()),
+            [evidence.say("trust.lock"), _abbreviate(evidence.lock)],
         ],
         command="make demo" if evidence.data.is_drawn else "make repro",
     )
 
 
-def _tabulate_data(evidence: Evidence, language: Language) -> Table:
-    say, splits = language.say, evidence.data.splits.values()
-    return [
-        [say("trust.data"), *(say(f"trust.{split}") for split in evidence.data.splits)],
-        [say("trust.images"), *(language.count(split.images) for split in splits)],
-        [say("trust.mean"), *(language.decimals(split.pixel_mean) for split in splits)],
-        [say("trust.deviation"), *(language.decimals(split.pixel_std) for split in splits)],
-        [say("trust.images_hash"), *(_shorten(split.images_sha256) for split in splits)],
-        [say("trust.labels_hash"), *(_shorten(split.labels_sha256) for split in splits)],
-    ]
+def _tabulate_data(evidence: Evidence) -> Table:
+    write = evidence.language.format_field
+    rows = {
+        "images": lambda split: write(split.images, "count"),
+        "mean": lambda split: write(split.pixel_mean, ".4f"),
+        "deviation": lambda split: write(split.pixel_std, ".4f"),
+        "images_hash": lambda split: _abbreviate(split.images_sha256),
+        "labels_hash": lambda split: _abbreviate(split.labels_sha256),
+    }
+    named = {evidence.say(f"trust.{key}"): row for key, row in rows.items()}
+    splits = {evidence.say(f"trust.{name}"): split for name, split in evidence.data.splits.items()}
+    return tabulate(evidence.say("trust.data"), splits, named)
 
 
-def _describe_duplicates(evidence: Evidence, language: Language) -> str:
-    """Count duplicates and near ones, and give the accuracy on the test images that are not in train."""
+def _describe_duplicates(evidence: Evidence) -> str:
+    """Count duplicates, and give the accuracy on the test images that are not in train."""
     duplicates = evidence.data.test_images_in_train
     kept = np.ones(len(evidence.labels), bool)
     kept[list(duplicates)] = False
-    said = language.say(
+    return evidence.say(
         "trust.duplicates",
-        within=language.count(evidence.data.duplicates_within_train),
-        across=language.count(len(duplicates)),
-        accuracies=language.shares({name: float(evidence.right(name)[kept].mean()) for name in evidence.models}),
+        within=evidence.data.duplicates_within_train,
+        across=len(duplicates),
+        accuracies=evidence.language.shares({name: evidence.right(name)[kept].mean() for name in evidence.models}),
     )
-    if evidence.data.dataset != "folder":
-        return said
-    return f"{said} {language.say('trust.near', near=len(evidence.data.near_duplicates))}"
 
 
-def _draw_calibration(evidence: Evidence, language: Language, calibration_errors: str) -> Drawing:
+def _draw_calibration(evidence: Evidence, errors: str) -> Drawing:
     bins = evidence.params.evaluate.calibration_bins
     models = {
         name: reliability(results.confidence, evidence.right(name), bins=bins)
         for name, results in evidence.models.items()
     }
-    alternative = language.say("trust.calibration_figure", bins=bins, errors=calibration_errors)
-    return Drawing("calibration", alternative, figures.calibration(models, language))
+    alternative = evidence.say("trust.calibration_figure", bins=bins, errors=errors)
+    return Drawing("calibration", alternative, calibration(models, evidence.language))
 
 
-def _tabulate_parameters(evidence: Evidence, language: Language) -> Table:
-    """Return a row for each parameter of a training; a dash where a model has none of that name."""
-    trainings = [evidence.params.training_of(name) for name in evidence.models]
-    sections = [{key: getattr(training, key) for key in type(training).model_fields} for training in trainings]
-    keys = dict.fromkeys(key for section in sections for key in section)
-    return [
-        [language.say("trust.parameter"), *language.names("model", evidence.models)],
-        *([f"`{key}`", *(language.setting(section.get(key)) for section in sections)] for key in keys),
-    ]
+@styled
+def calibration(models: Mapping[str, Reliability], language: Language) -> Figure:
+    """Draw accuracy by confidence, bin by bin; a larger dot means more images."""
+    figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
+    axis = figure.subplots()
+    axis.plot((0, 1), (0, 1), color=INK, linestyle=":", linewidth=1, label=language.say("trust.ideal"))
+    for (model, bins), colour in zip(models.items(), cycle(COLOURS)):
+        held = bins.images > 0
+        axis.plot(bins.confidence[held], bins.accuracy[held], color=colour, label=language.model(model))
+        sizes = 4 + 60 * np.sqrt(bins.images[held] / bins.images.sum())
+        axis.scatter(bins.confidence[held], bins.accuracy[held], s=sizes, color=colour)
+    axis.set(
+        xlabel=language.say("trust.calibration_x"),
+        ylabel=language.say("trust.calibration_y"),
+        xlim=(0, 1.02),
+        ylim=(0, 1.02),
+    )
+    axis.xaxis.set_major_formatter(percent_ticks(language))
+    axis.yaxis.set_major_formatter(percent_ticks(language))
+    axis.legend(loc="upper left")
+    return figure
 
 
-def _shorten(digest: str) -> str:
+def _tabulate_parameters(evidence: Evidence) -> Table:
+    """Return a row for each parameter of a training; a dash if a model has none of that name."""
+    trainings = {name: evidence.params.training_of(name) for name in evidence.models}
+    keys = dict.fromkeys(key for training in trainings.values() for key in type(training).model_fields)
+    rows = {
+        f"`{key}`": lambda training, key=key: setting(getattr(training, key, None), evidence.language) for key in keys
+    }
+    return tabulate(evidence.say("trust.parameter"), trainings, rows, name=evidence.language.model)
+
+
+def setting(value: Any, language: Language) -> str:
+    """Write the value of a parameter; a dash for None."""
+    if isinstance(value, tuple):
+        return "; ".join(setting(part, language) for part in value)
+    if isinstance(value, bool | str):
+        return str(value)
+    return "–" if value is None else language.plain(value)
+
+
+def _abbreviate(digest: str) -> str:
     return f"`{digest[:12]}…`"
