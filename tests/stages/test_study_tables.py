@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fashion_mnist.data.description import SPLITS, describe
+from fashion_mnist.data.description import SPLITS, Source, describe
 from fashion_mnist.data.split import RawSplit
 from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
@@ -21,7 +21,7 @@ from tests.small_study import small_study, write_files
 
 LABELS = np.arange(100, dtype=np.uint8) % 10
 IMAGES = RawSplit(np.zeros((100, 28, 28, 1), np.uint8), LABELS)
-DATA = describe(FASHION_MNIST, IMAGES, IMAGES, dict.fromkeys(SPLITS, IMAGES))
+DATA = describe(Source(FASHION_MNIST, IMAGES, IMAGES), dict.fromkeys(SPLITS, IMAGES))
 
 
 @pytest.fixture
