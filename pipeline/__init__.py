@@ -1,4 +1,4 @@
-"""The stages of dvc.yaml, one module for each, and the rooms: bytes, runtime, store, study, gate and tools."""
+"""The stages of dvc.yaml, one module for each, and the folders of what they share."""
 
 import atexit
 import gc

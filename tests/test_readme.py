@@ -101,7 +101,7 @@ def test_modules_that_are_called_are_there(path: Path) -> None:
         assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), module
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
+@pytest.mark.parametrize("path", [*PAGES, PROJECT / "CHANGELOG.md"], ids=name_of)
 def test_links_lead_to_files_and_headings(path: Path) -> None:
     for name, heading in re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", path.read_text()):
         target = path.parent / name if name else path

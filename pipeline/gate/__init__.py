@@ -1,1 +1,1 @@
-"""The gate: which commit is compared with, what is read there and here, the judgement, and reproduction."""
+"""The gate: which commit is compared with, what is read there and here, and whether results are reproduced."""

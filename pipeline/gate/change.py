@@ -9,9 +9,8 @@ import numpy as np
 
 from fashion_mnist.data.description import DataDescription, parse_description
 from fashion_mnist.errors import BaselineError, PipelineError
-from fashion_mnist.gate.judgement import NEW, judge, least_lead
+from fashion_mnist.gate.judgement import NEW, judge, lacks_lead
 from fashion_mnist.params import Params
-from fashion_mnist.report.language import points
 from pipeline.gate.baselines import Baseline, find_baseline
 from pipeline.gate.evaluations import (
     WORKING_TREE,
@@ -66,9 +65,11 @@ def _judge(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
     failures = [f"{name}: {failure}" for name, verdict in verdicts.items() for failure in verdict.failures]
     remarks = [f"{name}: {remark}" for name, verdict in verdicts.items() for remark in verdict.remarks]
     same_models = all(old.training_of(name).outs == new.training_of(name).outs for name in old.evaluations)
-    if lacking := lacks_lead(params, new):
+    if lacking := lacks_lead(new.labels, new.evaluations, params.report, gate.confidence):
         # For your own images, a lead is required only if the baseline had one.
-        is_required = data.dataset != "folder" or not lacks_lead(params, old)
+        is_required = data.dataset != "folder" or not lacks_lead(
+            old.labels, old.evaluations, params.report, gate.confidence
+        )
         (failures if is_required else remarks).append(lacking)
     return {
         "verdict": "regression" if failures else "passes",
@@ -149,18 +150,3 @@ def list_needed(
             f"this change, on a line of its own: {lines}"
         )
     return list(needed)
-
-
-def lacks_lead(params: Params, state: RecordedEvaluation) -> str:
-    """Return a sentence unless the candidate is shown to be more accurate than the baseline model; empty if it is."""
-    baseline, candidate = params.report.baseline, params.report.candidate
-    if not {baseline, candidate} <= state.evaluations.keys():
-        return f"{candidate} and {baseline} are not both evaluated"
-    before, after = (state.evaluations[model].predictions for model in (baseline, candidate))
-    lead = least_lead(state.labels, before, after, confidence=params.gate.confidence)
-    if lead > 0:
-        return ""
-    return (
-        f"{candidate} is not shown to be more accurate than {baseline}: with {100 * params.gate.confidence:g} % "
-        f"confidence its lead is at least {points(lead)} points; expected more than 0"
-    )

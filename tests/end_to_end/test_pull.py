@@ -63,7 +63,7 @@ def test_clone_that_pulls_fills_only_the_store_and_changes_nothing(repository: P
         (None, None),
         ("src/fashion_mnist/networks/dense.py", "train@dense"),
         ("pipeline/evaluate.py", "evaluate"),
-        ("src/fashion_mnist/report/figures.py", "report"),
+        ("src/fashion_mnist/report/drawing.py", "report"),
     ],
 )
 def test_clone_without_data_names_the_stage_that_an_edit_left_stale(

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from scipy.stats import binomtest, ttest_ind
 
 from fashion_mnist.data.split import Labels
-from fashion_mnist.params import Floors, GateParams
+from fashion_mnist.params import Floors, GateParams, ReportParams
+from fashion_mnist.report.language import points
 from fashion_mnist.scores.comparison import compare, least_difference
 
 NEW = "new: the baseline holds no such model"
@@ -94,6 +95,24 @@ def _describe_change(
     if at_worst > 0:
         return [], [f"better: {moved}, {with_confidence} at least {100 * at_worst:.2f}"]
     return [], [f"worse within the margin: {moved}"] if at_best < 0 else []
+
+
+def lacks_lead(labels: Labels, evaluations: Mapping[str, Evaluation], report: ReportParams, confidence: float) -> str:
+    """Return a sentence unless the candidate is shown to be more accurate than the baseline model; empty if it is.
+
+    evaluations: by model, of the same images as the labels.
+    """
+    baseline, candidate = report.baseline, report.candidate
+    if not {baseline, candidate} <= evaluations.keys():
+        return f"{candidate} and {baseline} are not both evaluated"
+    before, after = (evaluations[model].predictions for model in (baseline, candidate))
+    lead = least_lead(labels, before, after, confidence=confidence)
+    if lead > 0:
+        return ""
+    return (
+        f"{candidate} is not shown to be more accurate than {baseline}: with {100 * confidence:g} % confidence its "
+        f"lead is at least {points(lead)} points; expected more than 0"
+    )
 
 
 def least_lead(labels: Labels, baseline: Labels, candidate: Labels, *, confidence: float) -> float:
