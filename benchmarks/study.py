@@ -20,7 +20,8 @@ from fashion_mnist.study.plan import Trial
 from pipeline.runtime.command import run
 from pipeline.runtime.machine import cpu_model
 from pipeline.runtime.parameters import read_params
-from pipeline.study import results, worker
+from pipeline.study import trials as stored
+from pipeline.study import worker
 from pipeline.study.cluster import Finished, run_trials
 from pipeline.study.connection import open_cluster
 from pipeline.study.key import plan_short, take_basis
@@ -56,7 +57,7 @@ def run_study(model: str, size: int) -> float:
     read = read_params()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        results.TRIALS = Path(folder)
+        stored.TRIALS = Path(folder)
         basis = take_basis(plan_short(read))
         trials = {}
         for seed in range(1, size + 1):
@@ -65,7 +66,7 @@ def run_study(model: str, size: int) -> float:
             trials[basis.key(trial)] = trial
 
         def keep(outcome: Finished) -> None:
-            results.write_result(outcome.key, trials[outcome.key], outcome.result, outcome.seconds)
+            stored.write_result(outcome.key, trials[outcome.key], outcome.result, outcome.seconds)
 
         with open_cluster(threads=read.study.threads, say=print) as client:
             failures = run_trials(client, trials, basis, on_finished=keep, say=print)

@@ -24,9 +24,8 @@ from pipeline.runtime.paths import STUDY, STUDY_TRIALS, replicates_of
 from pipeline.study.cluster import Finished, run_trials
 from pipeline.study.connection import open_cluster
 from pipeline.study.key import Basis, plan_short, take_basis
-from pipeline.study.progress import Forecast
-from pipeline.study.results import StoredResult, find_result, write_result
 from pipeline.study.tables import HISTORY, describe_training, find_study, write_replicates, write_trials
+from pipeline.study.trials import Forecast, StoredResult, find_result, write_result
 
 
 def main(argv: Sequence[str] | None = None) -> None:

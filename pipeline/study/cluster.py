@@ -4,8 +4,10 @@ Only the driver writes. A worker needs the same checkout and the normalized data
 """
 
 import os
+import shutil
+import subprocess
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from itertools import count
@@ -16,12 +18,12 @@ from distributed import Client, Future, KilledWorker, wait
 from fashion_mnist.errors import ClusterError
 from fashion_mnist.study.plan import Trial
 from pipeline.study.key import Basis
-from pipeline.study.slurm import describe_jobs
 
 RETRIES = 2
 # Trials sent ahead for each thread, so that none waits for the driver.
 AHEAD = 2
 TICK_SECONDS = 2
+SQUEUE_SECONDS = 20
 # How long a study without workers is silent: twice as long each time, up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 60, 900
 # What a worker runs: a function of its own checkout, the folder that it was started in. It is sent as text because the
@@ -201,3 +203,21 @@ def reason_of(future: "Future[Any]") -> str:
     error = future.exception()
     said = " ".join(str(error).split())[:200] or type(error).__name__
     return "its workers were lost" if isinstance(error, KilledWorker) else said
+
+
+def describe_jobs() -> str:
+    """Return the end of a line on this user's SLURM jobs: how many are in which state, and why; empty without SLURM."""
+    if not shutil.which("squeue"):
+        return ""
+    command = ["squeue", "--me", "--noheader", "--format=%T|%r|%j"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SQUEUE_SECONDS, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"; squeue does not answer ({error})"
+    if done.returncode:
+        return f"; {done.stderr.splitlines()[0]}" if done.stderr else ""
+    jobs = Counter(tuple(line.split("|", 2)) for line in done.stdout.splitlines())
+    if not jobs:
+        return "; squeue lists no job of yours"
+    states = (f"{number} x {name} {state} ({reason})" for (state, reason, name), number in jobs.items())
+    return f"; squeue: {', '.join(states)}"

@@ -17,8 +17,7 @@ from pipeline.study import worker
 from pipeline.study.cluster import Failure, Finished, run_trials
 from pipeline.study.connection import open_cluster
 from pipeline.study.key import Basis
-from pipeline.study.progress import Forecast
-from pipeline.study.results import StoredResult
+from pipeline.study.trials import Forecast, StoredResult
 from tests.unit.small_networks import SMALL
 
 BASIS = Basis({}, {"dense": "1"}, {"train images": "2"})
