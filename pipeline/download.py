@@ -29,7 +29,7 @@ from fashion_mnist.sources.known import count_images
 from fashion_mnist.sources.synthetic import draw_garments
 from pipeline.runtime.command import parse_arguments, progress_bar, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.files import reading, write_bytes
+from pipeline.runtime.files import file_digest, read_bytes, reading, write_bytes
 from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
@@ -61,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> Work:
     files = draw(params) if params.dataset == "synthetic" else fetch(os.environ.get(MIRROR, ""))
     for name, content in files.items():
         write_bytes(content, RAW / name)
+    for path in RAW.iterdir():
+        if path.name not in files:  # of another data set, since DVC lets the folder stay
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     say(f"{RAW}: {len(files)} files, {sum(map(len, files.values())) / 2**20:.1f} MiB")
     return Work([RAW / labels for _, labels in RAW_FILES.values()], sum(count_images(params).values()))
 
@@ -75,7 +78,7 @@ def draw(params: DownloadParams) -> dict[str, bytes]:
 
 
 def fetch(mirror: str) -> dict[str, bytes]:
-    """Return the published files by name, each verified.
+    """Return the published files by name, each verified; what data/raw holds of them is not fetched again.
 
     mirror: a folder, an http(s) address, or empty for the registered addresses. Raises DownloadError if the source does
     not answer or lacks a file, DataError if a file is not the published one.
@@ -89,6 +92,10 @@ def fetch(mirror: str) -> dict[str, bytes]:
         for kind in ("http://", "https://"):
             session.mount(kind, HTTPAdapter(max_retries=RETRIES))
         for url, info in registered.items():
+            here = RAW / info.filename
+            if here.is_file() and file_digest(here) == info.checksum:
+                files[info.filename] = read_bytes(here)
+                continue
             address = f"{mirror.rstrip('/')}/{info.filename}" if mirror else url
             files[info.filename] = verify(receive(session, address, info.size, bar), info)
     return files

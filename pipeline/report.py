@@ -12,7 +12,6 @@ from fashion_mnist.report.page import make_report
 from fashion_mnist.scores.robustness import CHANGES
 from pipeline.bytes.descriptions import read_description
 from pipeline.bytes.formats import read_arrays, read_json, write_json
-from pipeline.bytes.tables import read_curves, read_history, read_predictions
 from pipeline.runtime.command import parse_arguments, run, say
 from pipeline.runtime.costs import Work
 from pipeline.runtime.files import file_digest, write_bytes
@@ -34,6 +33,7 @@ from pipeline.runtime.paths import (
     metrics_of,
     predictions_of,
 )
+from pipeline.runtime.tables import read_curves, read_history, read_predictions
 from pipeline.study.tables import find_study
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "matplotlib", "dvc", "mlflow")

@@ -23,9 +23,9 @@ from fashion_mnist.errors import PipelineError
 from fashion_mnist.sources.idx import decode_idx, encode_idx
 from fashion_mnist.training.archive import from_archive
 from pipeline.bytes.formats import parse_csv, parse_json, read_arrays
-from pipeline.bytes.tables import PREDICTIONS
 from pipeline.runtime.lock import read_lock
 from pipeline.runtime.parameters import read_params
+from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.store.serving import convert_pixels
 from pipeline.study.connection import connect
 from pipeline.study.tables import parse_replicates, parse_trials
@@ -123,7 +123,7 @@ IDX = Group(
 TABLE = Group(
     "a table",
     "reports/predictions/cnn.csv",
-    lambda path: parse_csv(Path(path).read_bytes(), columns=PREDICTIONS, name=path),
+    lambda path: parse_csv(Path(path).read_bytes(), columns=PREDICTION_COLUMNS, name=path),
     {
         "an empty file": b"",
         "other columns": CSV.replace("prediction", "predicted").encode(),

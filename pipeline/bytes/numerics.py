@@ -61,7 +61,12 @@ def has_avx2() -> bool:
 
 
 def choose_instructions(environment: MutableMapping[str, str], instructions: Literal["avx2", "native"]) -> None:
-    """Lift the limits on TensorFlow where `native` instructions are asked for; call it before TensorFlow computes."""
+    """Lift the limits on TensorFlow where `native` instructions are asked for; call it before TensorFlow computes.
+
+    Raises RuntimeError if `fix_numerics` was not called: other bits would go unnoticed.
+    """
+    if not SETTINGS.items() <= environment.items():
+        raise RuntimeError("the numerics of this process are not fixed; import the package pipeline first")
     if instructions == "native":
         for name in TENSORFLOW_LIMITS:
             environment.pop(name, None)

@@ -51,8 +51,6 @@ def judge_change(named: str | None, *, seeds: bool = False) -> dict[str, Any]:
 def _judge(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
     gate, baseline = params.gate, find_baseline(named, STUDIED if seeds else JUDGED)
     check_current(params)
-    if seeds:
-        check_study()
     accepted = read_accepted(baseline.commit)
     old, new, needed = read_sides(params, baseline, accepted, seeds=seeds)
     data = parse_description(DataDescription, new.data, name=str(DATA))
@@ -102,6 +100,7 @@ def read_sides(
     if seeds:
         old = old if TEST_SET in needed else add_replicates(there, old, known)
         new = add_replicates(WORKING_TREE, new, known)
+        check_study()
     return old, new, needed
 
 

@@ -17,12 +17,12 @@ from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.gate.judgement import Evaluation
 from fashion_mnist.scores.metrics import score_predictions
 from pipeline.bytes.formats import parse_csv, parse_json
-from pipeline.bytes.tables import PREDICTIONS
 from pipeline.runtime import git
 from pipeline.runtime.files import read_bytes, reading
 from pipeline.runtime.lock import NOTHING, Lock, StageRecord, parse_lock, read_lock
 from pipeline.runtime.parameters import flatten
 from pipeline.runtime.paths import DATA, DVC_LOCK, STUDY, metrics_of, predictions_of, replicates_of
+from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.study.tables import data_digests, read_study
 
 ROUNDING = 1e-6  # metrics are stored with six decimals
@@ -82,7 +82,7 @@ def read_evaluation(place: Place, models: Sequence[str]) -> RecordedEvaluation:
         scores, predictions = str(metrics_of(model)), str(predictions_of(model))
         content |= {path: place.read(path) for path in (scores, predictions)}
         metrics = parse_json(content[scores], name=f"{place.name}{scores}")
-        tables[model] = parse_csv(content[predictions], columns=PREDICTIONS, name=f"{place.name}{predictions}")
+        tables[model] = parse_csv(content[predictions], columns=PREDICTION_COLUMNS, name=f"{place.name}{predictions}")
         labels = tables[models[0]]["label"]
         check_table(tables[model], labels, images=images, classes=classes, name=f"{place.name}{predictions}")
         check_metrics(metrics, tables[model], classes=classes, may_lack=bool(place.name), name=f"{place.name}{scores}")

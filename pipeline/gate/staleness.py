@@ -21,7 +21,7 @@ from pipeline.runtime.edits import CODE
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.lock import FOLDER, NOTHING, Lock, declared_stages, folder_digest, read_lock
 from pipeline.runtime.parameters import flatten
-from pipeline.runtime.paths import DVC_LOCK, PARAMS, STUDY
+from pipeline.runtime.paths import DVC_LOCK, PARAMS, STUDY, STUDY_LOCK
 
 LAST = "evaluate"  # writes what is judged; whether the report or the run store is current does not matter
 MISSING = ("deleted", "not in cache")
@@ -49,6 +49,8 @@ def check_current(params: Params) -> None:
 
 def check_study() -> None:
     """Raise StudyError if code was edited since the study was made, or since `make study` found nothing to train."""
+    if not STUDY_LOCK.is_file():
+        raise StudyError(f"{STUDY_LOCK}: is missing, so nobody knows which code made the study. Run `make study`")
     for changes in ask_dvc("study/dvc.yaml").values():
         deps = [path for change in changes if isinstance(change, Mapping) for path in change.get("changed deps", ())]
         for path in [path for path in deps if Path(path).parts[0] in CODE]:

@@ -27,6 +27,7 @@ FIGURES = REPORTS / "figures"
 PAGE_MARKDOWN = REPORTS / "report.md"
 PAGE_HTML = REPORTS / "report.html"
 STUDY = REPORTS / "study.json"
+STUDY_LOCK = Path("study/dvc.lock")
 STUDY_TRIALS = REPORTS / "study/trials.csv"
 STUDY_PREDICTIONS = REPORTS / "study/predictions"
 

@@ -17,10 +17,10 @@ from fashion_mnist.errors import innermost, shorten
 from fashion_mnist.gate.promotion import Contender, Unfit
 from fashion_mnist.training.objective import accuracy_score, most_probable
 from pipeline.bytes.formats import parse_csv, read_split
-from pipeline.bytes.tables import PREDICTIONS
 from pipeline.runtime.command import quiet_import, say
 from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.paths import NORMALIZED
+from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.store.connection import Store
 from pipeline.store.logged_model import Registered, copy_logged, load_copy
 from pipeline.store.runs import read_artifact
@@ -56,7 +56,7 @@ def read_champion(store: Store, version: Any, data: DataDescription) -> Contende
             content = read_artifact(store, version.run_id, f"predictions/{model}.csv")
             accuracy = version.tags.get("validation_accuracy")
             if content is not None and accuracy is not None:
-                table = parse_csv(content, columns=PREDICTIONS, name=f"what version {version.version} predicted")
+                table = parse_csv(content, columns=PREDICTION_COLUMNS, name=f"what version {version.version} predicted")
                 return Contender(model, float(accuracy), table["label"], table["prediction"])
         say(f"scoring the champion, version {version.version}, on the present images")
         return score(model, Path(scratch), data)

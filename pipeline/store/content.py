@@ -14,10 +14,10 @@ from ruamel.yaml import YAML
 from fashion_mnist.data.description import DataDescription
 from fashion_mnist.data.split import Labels
 from fashion_mnist.scores.metrics import confusion, score_classes
-from pipeline.bytes.tables import HISTORY, read_history, read_predictions
 from pipeline.runtime.costs import Costs
 from pipeline.runtime.parameters import flatten
 from pipeline.runtime.paths import DATA, NORMALIZED, PARAMS, history_of, metrics_of, predictions_of
+from pipeline.runtime.tables import HISTORY_COLUMNS, read_history, read_predictions
 from pipeline.store.runs import Content, Measure, Source
 from pipeline.store.state import PipelineState
 
@@ -64,7 +64,7 @@ def epoch_measures(history: Mapping[str, npt.NDArray[Any]]) -> list[Measure]:
     """Return a training's epochs as metrics, a step for each; none where there is no value, such as of validation."""
     return [
         Measure(f"epoch_{column}", float(value), int(epoch))
-        for column in HISTORY
+        for column in HISTORY_COLUMNS
         if column != "epoch"
         for epoch, value in zip(history["epoch"], history[column], strict=True)
         if not math.isnan(value)

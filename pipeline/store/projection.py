@@ -16,10 +16,10 @@ import fashion_mnist
 from fashion_mnist.gate.promotion import Contender
 from fashion_mnist.params import GateParams
 from fashion_mnist.report.run_description import describe_state
-from pipeline.bytes.tables import read_predictions
 from pipeline.runtime.costs import Costs, read_costs
 from pipeline.runtime.files import file_digest
 from pipeline.runtime.paths import archive_of
+from pipeline.runtime.tables import read_predictions
 from pipeline.store.champion import identify_data
 from pipeline.store.connection import Store
 from pipeline.store.content import child_content, cost_measures, parent_content

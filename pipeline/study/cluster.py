@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from itertools import count
 from typing import Any, NamedTuple
@@ -102,7 +103,7 @@ def run_trials(
                     waiting.appendleft(key)
                 else:
                     on_finished(Finished(key, answer["result"], answer["seconds"]))
-    except OSError as error:  # what Dask raises for a connection that breaks, timeouts among them
+    except (OSError, CancelledError) as error:  # what Dask raises for a connection that breaks, timeouts among them
         raise ClusterError(
             f"the Dask scheduler is gone ({' '.join(str(error).split())[:120]}); finished trials are stored. "
             "Run again to continue"
@@ -196,10 +197,8 @@ def wait_for_some(futures: Collection["Future[Any]"]) -> list["Future[Any]"]:
 
 def reason_of(future: "Future[Any]") -> str:
     """Say why a trial failed for good; empty if it did not."""
-    if future.status == "finished":
-        return ""
     if future.status != "error":
-        return "the scheduler lost it"
+        return ""
     error = future.exception()
     said = " ".join(str(error).split())[:200] or type(error).__name__
     return "its workers were lost" if isinstance(error, KilledWorker) else said

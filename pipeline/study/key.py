@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_mnist.data.dataset import array_digest, restore_pixels, scale_pixels
+from fashion_mnist.data.description import SPLITS
 from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
-from fashion_mnist.study.plan import Trial, shorten
+from fashion_mnist.study.plan import Trial, short_trial
 from pipeline.bytes.formats import read_json, read_split
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.paths import DATA, NORMALIZED
 from pipeline.study.process import end_processes, run_process
 
-SPLITS = ("train", "validation", "test")
 CODE = ("pipeline", "src")
 ONE_AT_A_TIME = Lock()
 
@@ -61,7 +61,7 @@ class Basis(NamedTuple):
 def plan_short(params: Params) -> dict[str, Any]:
     """Return the short training of each model of the study, as JSON values."""
     models = sorted({*params.study.replicates, *params.study.sweep})
-    return {model: shorten(model, params.training_of(model), threads=params.study.threads) for model in models}
+    return {model: short_trial(model, params.training_of(model), threads=params.study.threads) for model in models}
 
 
 def take_basis(short: Mapping[str, Any]) -> Basis:
@@ -85,7 +85,9 @@ def take_basis(short: Mapping[str, Any]) -> Basis:
     # A worker asks from each of its threads; the first one trains.
     with ONE_AT_A_TIME:
         trainings = tuple(sorted((model, json.dumps(trial)) for model, trial in short.items()))
-        return Basis(short, _code_digests(trainings, tuple(_state_of(Path(folder), "*.py") for folder in CODE)), data)
+        return Basis(
+            short, _code_digests(trainings, tuple(_state_of(Path(folder), "[!.]*.py") for folder in CODE)), data
+        )
 
 
 @lru_cache(maxsize=1)
@@ -102,7 +104,7 @@ def _code_digests(trainings: tuple[tuple[str, str], ...], _state: tuple[Any, ...
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         try:
             return dict(pool.map(train, trainings))
-        except BaseException:
+        except KeyboardInterrupt:  # which only the driver gets, before any trial runs
             end_processes()
             raise
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fashion_mnist.data.description import DataDescription
+from fashion_mnist.data.description import SPLITS, DataDescription
 from fashion_mnist.data.split import Labels
 from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
@@ -23,11 +23,11 @@ from fashion_mnist.study.plan import KINDS, Kind, Study, TrialRecord
 from pipeline.bytes.formats import parse_csv, parse_json
 from pipeline.runtime.files import read_bytes, reading
 from pipeline.runtime.paths import STUDY, STUDY_TRIALS, replicates_of
+from pipeline.runtime.tables import HISTORY_COLUMNS
 
 IDENTITY = ("kind", "model", "units", "seed", "cut")
-SPLITS = ("train", "validation", "test")
 AGAIN = "run `git checkout HEAD -- reports/study`, or `make study` to make it again"
-HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
+HISTORY = tuple(HISTORY_COLUMNS)
 
 
 def write_trials(records: Sequence[TrialRecord]) -> bytes:

@@ -12,9 +12,9 @@ from fashion_mnist.errors import GitError
 from pipeline.bytes.formats import write_json
 from pipeline.runtime import git
 from pipeline.runtime.command import parser_of, run, say
-from pipeline.runtime.paths import DVC_LOCK, MODELS, RAW, REPORTS, STUDY
+from pipeline.runtime.paths import DVC_LOCK, MODELS, RAW, RECIPES, REPORTS, STUDY, STUDY_LOCK
 
-RESULTS = (DVC_LOCK, Path("study/dvc.lock"), Path("study/trials"), MODELS, REPORTS, RAW.parent)
+RESULTS = (DVC_LOCK, STUDY_LOCK, Path("study/trials"), MODELS, RECIPES, REPORTS, RAW.parent)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

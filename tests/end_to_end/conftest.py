@@ -25,9 +25,9 @@ from selenium.webdriver.chrome.service import Service
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.study.plan import Study
 from pipeline.bytes.formats import parse_yaml, read_csv, read_json
-from pipeline.bytes.tables import PREDICTIONS
 from pipeline.gate.baselines import VARIABLES
 from pipeline.runtime.paths import DATA, PARAMS, predictions_of
+from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.store.connection import DATABASE, MlflowClient, make_database
 from pipeline.store.runs import PARENT
 from pipeline.study.tables import SPLITS
@@ -135,7 +135,7 @@ def add_study(workspace: Path, *, seeds: int = 2) -> Study:
     params = parse_params(parse_yaml((workspace / PARAMS).read_bytes(), name="params.yaml"), source="params.yaml")
     data = read_json(workspace / DATA)
     digests = {f"{split} {part}": data[split][f"{part}_sha256"] for split in SPLITS for part in ("images", "labels")}
-    labels = read_csv(workspace / predictions_of("dense"), columns=PREDICTIONS)["label"]
+    labels = read_csv(workspace / predictions_of("dense"), columns=PREDICTION_COLUMNS)["label"]
     study = small_study(params, labels, seeds=seeds, units=(16,), epochs=3, data=digests)
     write_files(study, workspace)
     return study

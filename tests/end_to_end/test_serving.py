@@ -20,7 +20,7 @@ from PIL import Image
 from fashion_mnist.sources.fashion_mnist import CLASS_NAMES
 from fashion_mnist.sources.idx import decode_idx, encode_idx
 from pipeline.bytes.formats import parse_csv
-from pipeline.bytes.tables import PREDICTIONS
+from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.store.connection import MlflowClient, TrackingError, open_store
 from pipeline.store.logged_model import load_registered
 from pipeline.store.serving import MOST_BYTES, digest_folder
@@ -51,7 +51,7 @@ def champion_of(folder: Path) -> str:
 
 def expected(folder: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
     content = (folder / f"reports/predictions/{champion_of(folder)}.csv").read_bytes()
-    return {key: values[:IMAGES] for key, values in parse_csv(content, columns=PREDICTIONS, name="it").items()}
+    return {key: values[:IMAGES] for key, values in parse_csv(content, columns=PREDICTION_COLUMNS, name="it").items()}
 
 
 def pixels(folder: Path) -> np.ndarray:  # type: ignore[type-arg]

@@ -17,7 +17,15 @@ import pytest
 
 from pipeline.study.tables import parse_replicates, parse_trials
 from pipeline.tools.demo import PROJECT, change_params, make_workspace
-from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_dvc, run_module
+from tests.end_to_end.conftest import (
+    copy_workspace,
+    environment_of,
+    environment_of_dvc,
+    free_port,
+    run_dvc,
+    run_module,
+)
+from tests.processes import run_python
 
 SMALL_STUDY = {
     "download.dataset": "synthetic",
@@ -281,3 +289,19 @@ def test_dvc_runs_a_study_once(studied: Path, tmp_path: Path) -> None:
     again = run_dvc("repro", "study/dvc.yaml", workspace=folder)
     assert "up to date" in again.stdout
     assert results_in(folder) == results_in(studied)
+
+
+def test_gate_takes_no_study_that_dvc_finds_of_other_code(studied: Path, tmp_path: Path) -> None:
+    folder = copy_workspace(studied, tmp_path / "clone")
+
+    def fault() -> str:
+        script = "from pipeline.gate.staleness import check_study; check_study()"
+        return run_python("-c", script, folder=folder, environment=environment_of_dvc(folder)).stderr
+
+    assert "study/dvc.lock: is missing" in fault()
+    assert run_dvc("repro", "study/dvc.yaml", workspace=folder).returncode == 0
+    assert fault() == ""
+    edit_loop(folder, moves_bits=False)
+    assert "StudyError: reports/study.json: src/fashion_mnist/training was edited since" in fault()
+    assert run_dvc("repro", "study/dvc.yaml", workspace=folder).returncode == 0
+    assert fault() == ""

@@ -356,3 +356,32 @@ def test_without_a_mirror_the_registered_address_is_asked(published: Path, monke
     monkeypatch.delenv("FASHION_MNIST_MIRROR", raising=False)
     with pytest.raises(DownloadError, match=r"^http://registered\.invalid/.* does not answer"):
         download.main([])
+
+
+def test_what_is_there_and_right_is_not_fetched_again(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    RAW.mkdir(parents=True)
+    for name in NAMES[1:]:
+        (RAW / name).write_bytes((published / name).read_bytes())
+    (RAW / NAMES[1]).write_bytes(b"damaged")
+    asked: list[str] = []
+
+    class Noting(QuietHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            super().do_GET()
+
+    with served(published, Noting) as address:
+        monkeypatch.setenv(download.MIRROR, address)
+        download.main([])
+    assert sorted(asked) == [f"/{name}" for name in NAMES[:2]]
+    assert {path.name: path.read_bytes() for path in RAW.iterdir()} == {
+        name: (published / name).read_bytes() for name in NAMES
+    }
+
+
+def test_files_of_another_data_set_do_not_stay(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (RAW / "train" / "cat").mkdir(parents=True)
+    (RAW / "stray.gz").touch()
+    monkeypatch.setenv(download.MIRROR, str(published))
+    download.main([])
+    assert sorted(path.name for path in RAW.iterdir()) == NAMES

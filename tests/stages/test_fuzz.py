@@ -22,9 +22,9 @@ from fashion_mnist.params import Params
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.sources.idx import decode_idx, encode_idx
 from pipeline.bytes.formats import parse_csv, parse_json, read_arrays, read_json
-from pipeline.bytes.tables import PREDICTIONS
 from pipeline.runtime.lock import read_lock
 from pipeline.runtime.parameters import read_params
+from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.study.tables import find_study, parse_replicates, parse_trials
 from pipeline.tools.demo import PROJECT
 from pipeline.tools.predict import read_picture
@@ -77,8 +77,8 @@ def ours_alone() -> Iterator[None]:
 @given(st.binary(max_size=60) | damaged(CSV))
 def test_table_of_numbers(content: bytes) -> None:
     with ours_alone():
-        table = parse_csv(content, columns=PREDICTIONS, name="dense.csv")
-        assert list(table) == list(PREDICTIONS)
+        table = parse_csv(content, columns=PREDICTION_COLUMNS, name="dense.csv")
+        assert list(table) == list(PREDICTION_COLUMNS)
         assert (
             {len(column) for column in table.values()} == {content.count(b"\n") - 1}
             or b"#" in content

@@ -66,10 +66,15 @@ def test_limits_are_not_set_where_avx2_is_missing(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(("instructions", "limited"), [("avx2", True), ("native", False)])
 def test_native_lifts_the_limits_on_tensorflow(instructions: str, limited: bool) -> None:
-    environment = dict(AVX2)
+    environment = SETTINGS | AVX2
     choose_instructions(environment, instructions)  # type: ignore[arg-type]
     assert all(name in environment for name in TENSORFLOW_LIMITS) == limited
     assert any(name in environment for name in TENSORFLOW_LIMITS) == limited
+
+
+def test_nothing_is_computed_in_a_process_whose_numerics_are_not_fixed() -> None:
+    with pytest.raises(RuntimeError, match="import the package pipeline first"):
+        choose_instructions({}, "avx2")
 
 
 def test_every_process_of_the_pipeline_begins_with_fixed_numerics() -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import psutil
 import pytest
 from distributed import Client, get_worker
+from distributed.client import FuturesCancelledError
+from distributed.comm import CommClosedError
 
 from fashion_mnist.errors import ClusterError
 from fashion_mnist.networks.dense import Params
 from fashion_mnist.study.plan import Trial
-from pipeline.study import worker
+from pipeline.study import cluster, key, worker
 from pipeline.study.cluster import Failure, Finished, run_trials
 from pipeline.study.connection import open_cluster
 from pipeline.study.key import Basis
@@ -108,6 +110,27 @@ def test_trial_that_always_fails_is_named_with_its_reason_and_the_others_are_kep
     outcomes, failures, _ = run(client, fail_one, 4)
     assert sorted(outcome.result[0] for outcome in outcomes) == [1, 3, 4]  # type: ignore[index]
     assert [(failure.trial.params.seed, failure.reason) for failure in failures] == [(2, "out of memory")]
+
+
+@pytest.mark.parametrize(
+    "raised", [FuturesCancelledError([]), CommClosedError("closed")], ids=lambda error: type(error).__name__
+)
+def test_scheduler_that_goes_is_told_in_one_line(
+    client: Client, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    def lose(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(cluster, "wait", lose)
+    with pytest.raises(ClusterError, match=r"the Dask scheduler is gone .*; finished trials are stored\. Run again"):
+        run(client, succeed, 1)
+
+
+def test_file_that_an_editor_locks_is_no_code(tmp_path: Path) -> None:
+    (tmp_path / "loop.py").touch()
+    before = key._state_of(tmp_path, "[!.]*.py")
+    (tmp_path / ".#loop.py").symlink_to("user@host.1")
+    assert key._state_of(tmp_path, "[!.]*.py") == before != ()
 
 
 def test_worker_whose_code_changes_gets_no_more_trials(client: Client) -> None:

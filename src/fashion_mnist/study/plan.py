@@ -74,7 +74,7 @@ def plan(params: Params) -> list[Trial]:
     )
 
 
-def shorten(model: str, params: TrainingParams, *, threads: int) -> dict[str, Any]:
+def short_trial(model: str, params: TrainingParams, *, threads: int) -> dict[str, Any]:
     """Return a short training of a model as JSON values: two epochs, in arithmetic that is the same on every CPU."""
     update = {"epochs": 2, "seed": 1, "threads": threads, "precision": "float32", "instructions": "avx2"}
     return Trial("replicate", model, params.model_copy(update=update)).document()

@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 from fashion_mnist.data.dataset import cut_indices, scale_pixels
 from fashion_mnist.data.split import Labels, Shape, Split, label_type
 from fashion_mnist.networks import build
 from fashion_mnist.study.plan import KINDS, Trial
+from fashion_mnist.training.determinism import seed_everything
 from fashion_mnist.training.inference import predict
 from fashion_mnist.training.loop import EpochResult, fit
 from fashion_mnist.training.objective import most_probable
@@ -49,7 +49,7 @@ def run_short(trial: Trial, *, shape: Shape, classes: int) -> list[TrialResult]:
     splits = draw(max(5 * trial.params.batch_size + 3, 4 * classes)), draw(2 * classes), draw(2 * classes)
     results = []
     for kind in KINDS[:3]:  # a sweep trains as a replicate does
-        keras.utils.set_random_seed(trial.params.seed)
+        seed_everything(trial.params.seed)
         changed = trial._replace(kind=kind, cut=1 if kind == "other_cut" else None)
         results.append(run_trial(changed, *splits, classes=classes))
     return results

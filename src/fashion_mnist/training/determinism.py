@@ -16,4 +16,9 @@ def configure_tensorflow(*, seed: int, threads: int) -> None:
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
+    seed_everything(seed)
+
+
+def seed_everything(seed: int) -> None:
+    """Let Python, NumPy and Keras draw the same numbers again."""
     keras.utils.set_random_seed(seed)
