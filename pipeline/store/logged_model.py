@@ -17,15 +17,13 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from fashion_mnist.data.description import DataSet
-from pipeline.store.connection import Store, TrackingError
+from pipeline.store.connection import Store, TrackingError, find
 from pipeline.store.serving import ADDED, describe_change, digest_folder, library_from
 
 SERVED_CODE = Path(__file__).with_name("serving.py")
 # The tag of a logged model with the digests of its files; it is in the store's database, not beside the files.
 CONTENT = "content"
 CODE = "code"
-# What MLflow answers for a name, an alias or a model that is not there.
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 MAKE_AGAIN = "run `python -m pipeline.track`, which registers the models of the present state again"
 
 
@@ -86,7 +84,7 @@ def signature_of(dataset: DataSet) -> ModelSignature:
     return ModelSignature(inputs, Schema([probabilities, TensorSpec(np.dtype("str"), (-1,), "names")]))
 
 
-class Registered(NamedTuple):
+class LoadedModel(NamedTuple):
     """A loaded model: what it was logged with, and the function that maps images to what it answers."""
 
     config: Mapping[str, Any]
@@ -94,18 +92,15 @@ class Registered(NamedTuple):
 
 
 @contextmanager
-def load_registered(store: Store, model_uri: str) -> Iterator[Registered]:
+def load_registered(store: Store, model_uri: str) -> Iterator[LoadedModel]:
     """Load a registered model for the time of the block.
 
     Raises TrackingError when there is no such model, or if any of its files was changed after it was registered.
     """
     name, _, alias = model_uri.removeprefix("models:/").partition("@")
-    try:
-        version = store.client.get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
-        raise TrackingError(f"{model_uri}: is not in the run store; {MAKE_AGAIN}") from error
+    version = find(store.client.get_model_version_by_alias, name, alias)
+    if version is None:
+        raise TrackingError(f"{model_uri}: is not in the run store; {MAKE_AGAIN}")
     with tempfile.TemporaryDirectory() as scratch:
         if fault := copy_logged(store, str(version.source), Path(scratch)):
             raise TrackingError(f"{model_uri}: {fault}; {MAKE_AGAIN}")
@@ -115,7 +110,7 @@ def load_registered(store: Store, model_uri: str) -> Iterator[Registered]:
             raise TrackingError(f"{model_uri}: {' '.join(str(error).split())}") from error
 
 
-def load_copy(folder: Path) -> Registered:
+def load_copy(folder: Path) -> LoadedModel:
     """Load a model from a copy of its files, by the code among them; older ones import some of it when they predict."""
     with library_from(folder / CODE):
         model = mlflow.pyfunc.load_model(str(folder))
@@ -125,7 +120,7 @@ def load_copy(folder: Path) -> Registered:
             answer: Mapping[str, np.ndarray[Any, Any]] = model.predict(images)
         return answer
 
-    return Registered(model.model_config, predict)
+    return LoadedModel(model.model_config, predict)
 
 
 def copy_logged(store: Store, source: str, folder: Path) -> str | None:
@@ -135,11 +130,8 @@ def copy_logged(store: Store, source: str, folder: Path) -> str | None:
     of this project logged has no digest; its archive is checked when it is loaded.
     """
     model_id = source.removeprefix("models:/")
-    try:
-        recorded = store.client.get_logged_model(model_id).tags.get(CONTENT)
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
+    logged = find(store.client.get_logged_model, model_id)
+    if logged is None:
         return "its logged model was deleted"
     if not store.client.list_logged_model_artifacts(model_id):
         return "its files are gone"
@@ -147,7 +139,7 @@ def copy_logged(store: Store, source: str, folder: Path) -> str | None:
     for compiled in list(folder.rglob("__pycache__")):  # Python would run it in place of the code
         shutil.rmtree(compiled)
     found = digest_parts(folder)
-    expected = json.loads(recorded) if recorded else found
+    expected = json.loads(logged.tags[CONTENT]) if CONTENT in logged.tags else found
     for part, digest in sorted(expected.items()):
         if part not in found:
             return f"{part} is missing"
@@ -161,15 +153,6 @@ def find_fault(store: Store, source: str) -> str | None:
     """Return what is wrong with a logged model, models:/ID; None if it is there and whole."""
     with tempfile.TemporaryDirectory() as scratch:
         return copy_logged(store, source, Path(scratch))
-
-
-def delete_logged(store: Store, source: str) -> None:
-    """Delete a logged model, models:/ID, if it is there."""
-    try:
-        store.client.delete_logged_model(source.removeprefix("models:/"))
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
 
 
 def digest_parts(folder: Path) -> dict[str, str]:

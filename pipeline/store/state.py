@@ -44,10 +44,10 @@ class PipelineState(NamedTuple):
 
     def fingerprint_of(self, model: str) -> str:
         """Return the fingerprint of a model: of what it was trained with, and of its scores."""
-        return fingerprint(self.stages[f"train@{model}"], self.data.model_dump(mode="json"), self.scores[model])
+        return hash_values(self.stages[f"train@{model}"], self.data.model_dump(mode="json"), self.scores[model])
 
 
-def fingerprint(*parts: Any) -> str:
+def hash_values(*parts: Any) -> str:
     """Return a hash of JSON values, 32 hexadecimal digits, that ignores the order of keys."""
     canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
@@ -68,7 +68,7 @@ def read_state(params: Params) -> PipelineState:
     stages = {name: recorded[name] for name in names}
     values = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
     return PipelineState(
-        fingerprint(stages, values),
+        hash_values(stages, values),
         stages,
         values,
         read_description(),

@@ -14,7 +14,7 @@ from fashion_mnist.params import GateParams
 from fashion_mnist.sources.published import FASHION_MNIST
 from pipeline.store.champion import describe_misfit, identify_data
 from pipeline.store.connection import DATABASE, Store, TrackingError, open_store
-from pipeline.store.logged_model import Registered
+from pipeline.store.logged_model import LoadedModel
 from pipeline.store.registry import Candidate, promote, roll_back, version_of
 from pipeline.store.runs import start_run
 from tests.end_to_end.conftest import empty_database
@@ -110,12 +110,12 @@ def test_champion_moves_stays_and_goes_back(workspace: Path) -> None:
         assert champion(store) == "1"
 
 
-def answering(*, wrong: int, **config: Any) -> Registered:
+def answering(*, wrong: int, **config: Any) -> LoadedModel:
     """A loaded champion that errs on the first images."""
     found = LABELS.copy()
     found[:wrong] = 9
     known = {"shape": [28, 28, 1], "classes": list(FASHION_MNIST.classes), **config}
-    return Registered(known, lambda _: {"probabilities": np.eye(10, dtype=np.float32)[found]})
+    return LoadedModel(known, lambda _: {"probabilities": np.eye(10, dtype=np.float32)[found]})
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_champion_of_other_classes_is_replaced_and_the_way_back_says_so(
 def test_champion_that_does_not_load_is_replaced_and_the_reason_told(
     store: Store, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Path) -> Registered:
+    def fail(_: Path) -> LoadedModel:
         raise ModuleNotFoundError("No module named 'tensorflow'")
 
     load(monkeypatch, fail)
