@@ -68,9 +68,10 @@ def converge(store: Store, family: Family, register: Callable[[Mapping[str, Run]
     register: registers the children, given by name; returns what it did, empty if there was nothing to do.
     """
     passes = [Pass(changed=False)]
+    whole: set[str] = set()  # the models that were logged or compared here, which are not downloaded again
     for left in reversed(range(PASSES)):
         try:
-            passes.append(advance(store, family, register))
+            passes.append(advance(store, family, register, whole))
         except MlflowException as error:
             if not left or not is_overtaken(store, error):
                 raise
@@ -98,21 +99,21 @@ def describe_passes(family: Family, passes: Sequence[Pass]) -> str:
     return f"{family.label}: {'; '.join(clauses)}"
 
 
-def advance(store: Store, family: Family, register: Callable[[Mapping[str, Run]], str]) -> Pass:
+def advance(store: Store, family: Family, register: Callable[[Mapping[str, Run]], str], whole: set[str]) -> Pass:
     """Look at the runs of a family and make the first thing that is missing: children, then the parent.
 
     The parent is finished last, so an unfinished one means that something else is missing.
     """
-    kept = look(store, family)
+    kept = look(store, family, whole)
     missing = [child for child in family.children if child.fingerprint not in kept]
     if missing:
         with progress_bar(total=len(missing), label=family.label, unit="run") as bar:
             for planned in missing:
-                store.client.set_terminated(make_run(store, planned), "FINISHED")
+                store.client.set_terminated(make_run(store, planned, whole), "FINISHED")
                 bar.update()
         return Pass(changed=True)
     parent = kept.get(family.parent.fingerprint)
-    parent_id = parent.info.run_id if parent else make_run(store, family.parent)
+    parent_id = parent.info.run_id if parent else make_run(store, family.parent, whole)
     children = {child.name: kept[child.fingerprint] for child in family.children}
     strays = [child for child in children.values() if child.data.tags.get(PARENT) != parent_id]
     for child in strays:
@@ -126,7 +127,7 @@ def advance(store: Store, family: Family, register: Callable[[Mapping[str, Run]]
     return Pass(False, "", sum(restore_files(store, run_id, content) for run_id, content in contents.items()))
 
 
-def look(store: Store, family: Family) -> dict[str, Run]:
+def look(store: Store, family: Family, whole: set[str]) -> dict[str, Run]:
     """Return the run that is kept of each planned one, by fingerprint; delete all others but those still written."""
     mark = family.parent.fingerprint
     found: dict[str, list[Run]] = defaultdict(list)
@@ -137,7 +138,7 @@ def look(store: Store, family: Family) -> dict[str, Run]:
         runs = found[planned.fingerprint]
         finished = [run for run in runs if run.info.status == "FINISHED"]
         finished.sort(key=lambda run: (run.info.end_time, run.info.run_id))
-        survivor = next((run for run in finished if planned.network is None or has_model(store, run)), None)
+        survivor = next((run for run in finished if planned.network is None or has_model(store, run, whole)), None)
         if survivor:
             kept[planned.fingerprint] = survivor
         for run in runs:
@@ -146,10 +147,14 @@ def look(store: Store, family: Family) -> dict[str, Run]:
     return kept
 
 
-def has_model(store: Store, run: Run) -> bool:
+def has_model(store: Store, run: Run, whole: set[str]) -> bool:
     """Return whether a run holds one logged model, and that is whole."""
     logged = [model.model_id for model in find_logged(store, run.info.run_id)]
-    return len(logged) == 1 and logged == models_of(run) and not find_fault(store, f"models:/{logged[0]}")
+    if len(logged) != 1 or logged != models_of(run):
+        return False
+    if not whole.issuperset(logged) and not find_fault(store, f"models:/{logged[0]}"):
+        whole.update(logged)
+    return whole.issuperset(logged)
 
 
 def is_abandoned(store: Store, run: Run) -> bool:
@@ -158,11 +163,13 @@ def is_abandoned(store: Store, run: Run) -> bool:
     return not store.is_shared or has_ended(run) or age > PATIENCE_SECONDS
 
 
-def make_run(store: Store, planned: PlannedRun) -> str:
+def make_run(store: Store, planned: PlannedRun, whole: set[str]) -> str:
     """Make a run with all that it holds, not yet finished; returns its id."""
     mark = {FINGERPRINT: planned.fingerprint}
     run_id = start_run(store, name=planned.name, tags={**mark, **planned.tags})
-    network = planned.network
-    model_id = log_model(store, run_id, network, name=planned.name, tags=mark) if network else None
+    model_id = None
+    if planned.network:
+        model_id = log_model(store, run_id, planned.network, name=planned.name, tags=mark)
+        whole.add(model_id)
     fill_run(store, run_id, planned.content, model_id=model_id)
     return run_id
