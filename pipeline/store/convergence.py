@@ -36,6 +36,10 @@ PASSES = 12  # an undisturbed writer needs three
 PATIENCE_SECONDS = 24 * 60 * 60
 
 
+# Registers the children of a family, given by name; returns what it did, empty if there was nothing to do.
+Register = Callable[[Mapping[str, Run]], str]
+
+
 class PlannedRun(NamedTuple):
     """A run as it should be; network: to be logged in it as a model."""
 
@@ -62,11 +66,8 @@ class Pass(NamedTuple):
     restored: int = 0
 
 
-def converge(store: Store, family: Family, register: Callable[[Mapping[str, Run]], str] = lambda _: "") -> str:
-    """Make the runs of a family complete; returns a sentence that says what was done.
-
-    register: registers the children, given by name; returns what it did, empty if there was nothing to do.
-    """
+def converge(store: Store, family: Family, register: Register = lambda _: "") -> str:
+    """Make the runs of a family complete; returns a sentence that says what was done."""
     passes = [Pass(changed=False)]
     whole: set[str] = set()  # the models that were logged or compared here, which are not downloaded again
     for left in reversed(range(PASSES)):
@@ -99,7 +100,7 @@ def describe_passes(family: Family, passes: Sequence[Pass]) -> str:
     return f"{family.label}: {'; '.join(clauses)}"
 
 
-def advance(store: Store, family: Family, register: Callable[[Mapping[str, Run]], str], whole: set[str]) -> Pass:
+def advance(store: Store, family: Family, register: Register, whole: set[str]) -> Pass:
     """Look at the runs of a family and make the first thing that is missing: children, then the parent.
 
     The parent is finished last, so an unfinished one means that something else is missing.
