@@ -5,8 +5,9 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 # Set before MLflow is imported: it reports usage unless told not to, waits minutes for a server that is down, and asks
 # a server about each run once more to print its address.
@@ -51,16 +52,19 @@ class OvertakenError(MlflowException):
     """Something that this process had found in the store, and another process changed since."""
 
 
-class Store(NamedTuple):
+@dataclass(frozen=True)
+class Store:
     """An open run store, the name of the registered model, and the experiment in it whose runs are meant.
 
-    is_shared: whether processes elsewhere may write to it, which know nothing of the lock on this machine.
+    is_shared: whether processes elsewhere may write to it, which know nothing of the lock on this machine. whole: the
+    ids of the logged models that were written or compared since it was opened, and need not be downloaded again.
     """
 
     client: MlflowClient
     name: str
     experiment_id: str
     is_shared: bool = False
+    whole: set[str] = field(default_factory=set)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException, RestException
 
 from pipeline.runtime.command import progress_bar
 from pipeline.store.connection import ABSENT, OvertakenError, Store, TrackingError
-from pipeline.store.logged_model import Archive, find_fault, log_model
+from pipeline.store.logged_model import Network, find_fault, log_model
 from pipeline.store.runs import (
     FINGERPRINT,
     PARENT,
@@ -35,7 +35,6 @@ PASSES = 12  # an undisturbed writer needs three
 # A run that a process elsewhere has not finished by then is a killed one's.
 PATIENCE_SECONDS = 24 * 60 * 60
 
-
 # Registers the children of a family, given by name; returns what it did, empty if there was nothing to do.
 Register = Callable[[Mapping[str, Run]], str]
 
@@ -47,7 +46,7 @@ class PlannedRun(NamedTuple):
     name: str
     tags: Mapping[str, str]
     content: Content
-    network: Archive | None = None
+    network: Network | None = None
 
 
 class Family(NamedTuple):
@@ -69,10 +68,9 @@ class Pass(NamedTuple):
 def converge(store: Store, family: Family, register: Register = lambda _: "") -> str:
     """Make the runs of a family complete; returns a sentence that says what was done."""
     passes = [Pass(changed=False)]
-    whole: set[str] = set()  # the models that were logged or compared here, which are not downloaded again
     for left in reversed(range(PASSES)):
         try:
-            passes.append(advance(store, family, register, whole))
+            passes.append(advance(store, family, register))
         except MlflowException as error:
             if not left or not is_overtaken(store, error):
                 raise
@@ -100,21 +98,21 @@ def describe_passes(family: Family, passes: Sequence[Pass]) -> str:
     return f"{family.label}: {'; '.join(clauses)}"
 
 
-def advance(store: Store, family: Family, register: Register, whole: set[str]) -> Pass:
+def advance(store: Store, family: Family, register: Register) -> Pass:
     """Look at the runs of a family and make the first thing that is missing: children, then the parent.
 
     The parent is finished last, so an unfinished one means that something else is missing.
     """
-    kept = look(store, family, whole)
+    kept = look(store, family)
     missing = [child for child in family.children if child.fingerprint not in kept]
     if missing:
         with progress_bar(total=len(missing), label=family.label, unit="run") as bar:
             for planned in missing:
-                store.client.set_terminated(make_run(store, planned, whole), "FINISHED")
+                store.client.set_terminated(make_run(store, planned), "FINISHED")
                 bar.update()
         return Pass(changed=True)
     parent = kept.get(family.parent.fingerprint)
-    parent_id = parent.info.run_id if parent else make_run(store, family.parent, whole)
+    parent_id = parent.info.run_id if parent else make_run(store, family.parent)
     children = {child.name: kept[child.fingerprint] for child in family.children}
     strays = [child for child in children.values() if child.data.tags.get(PARENT) != parent_id]
     for child in strays:
@@ -128,7 +126,7 @@ def advance(store: Store, family: Family, register: Register, whole: set[str]) -
     return Pass(False, "", sum(restore_files(store, run_id, content) for run_id, content in contents.items()))
 
 
-def look(store: Store, family: Family, whole: set[str]) -> dict[str, Run]:
+def look(store: Store, family: Family) -> dict[str, Run]:
     """Return the run that is kept of each planned one, by fingerprint; delete all others but those still written."""
     mark = family.parent.fingerprint
     found: dict[str, list[Run]] = defaultdict(list)
@@ -139,7 +137,7 @@ def look(store: Store, family: Family, whole: set[str]) -> dict[str, Run]:
         runs = found[planned.fingerprint]
         finished = [run for run in runs if run.info.status == "FINISHED"]
         finished.sort(key=lambda run: (run.info.end_time, run.info.run_id))
-        survivor = next((run for run in finished if planned.network is None or has_model(store, run, whole)), None)
+        survivor = next((run for run in finished if planned.network is None or has_model(store, run)), None)
         if survivor:
             kept[planned.fingerprint] = survivor
         for run in runs:
@@ -148,14 +146,10 @@ def look(store: Store, family: Family, whole: set[str]) -> dict[str, Run]:
     return kept
 
 
-def has_model(store: Store, run: Run, whole: set[str]) -> bool:
+def has_model(store: Store, run: Run) -> bool:
     """Return whether a run holds one logged model, and that is whole."""
     logged = [model.model_id for model in find_logged(store, run.info.run_id)]
-    if len(logged) != 1 or logged != models_of(run):
-        return False
-    if not whole.issuperset(logged) and not find_fault(store, f"models:/{logged[0]}"):
-        whole.update(logged)
-    return whole.issuperset(logged)
+    return len(logged) == 1 and logged == models_of(run) and not find_fault(store, f"models:/{logged[0]}")
 
 
 def is_abandoned(store: Store, run: Run) -> bool:
@@ -164,13 +158,11 @@ def is_abandoned(store: Store, run: Run) -> bool:
     return not store.is_shared or has_ended(run) or age > PATIENCE_SECONDS
 
 
-def make_run(store: Store, planned: PlannedRun, whole: set[str]) -> str:
+def make_run(store: Store, planned: PlannedRun) -> str:
     """Make a run with all that it holds, not yet finished; returns its id."""
     mark = {FINGERPRINT: planned.fingerprint}
     run_id = start_run(store, name=planned.name, tags={**mark, **planned.tags})
-    model_id = None
-    if planned.network:
-        model_id = log_model(store, run_id, planned.network, name=planned.name, tags=mark)
-        whole.add(model_id)
+    network = planned.network
+    model_id = log_model(store, run_id, network, name=planned.name, tags=mark) if network else None
     fill_run(store, run_id, planned.content, model_id=model_id)
     return run_id

@@ -2,30 +2,25 @@
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
-from pathlib import Path
 
 from mlflow.entities import Run
 
-import fashion_mnist
 from fashion_mnist.gate.promotion import Contender
 from fashion_mnist.params import GateParams
 from fashion_mnist.report.run_description import describe_state
 from pipeline.bytes.tables import read_predictions
 from pipeline.runtime.costs import read_costs
-from pipeline.runtime.files import file_digest
 from pipeline.runtime.paths import archive_of
 from pipeline.store.champion import identify_data
 from pipeline.store.connection import Store
 from pipeline.store.content import child_content, parent_content
 from pipeline.store.convergence import Family, PlannedRun, converge
 from pipeline.store.environment import environment_tags
-from pipeline.store.logged_model import Archive
+from pipeline.store.logged_model import Network
 from pipeline.store.registry import Candidate, is_registered, promote
 from pipeline.store.runs import DESCRIPTION, STATE, models_of
 from pipeline.store.state import PipelineState, hash_values
 
-SERVING_PACKAGES = ("keras", "mlflow", "numpy", "pydantic", "scipy", "tensorflow")
 SCORES_OF_VERSIONS = ("accuracy", "balanced_accuracy", "loss", "macro_f1", "train_accuracy", "validation_accuracy")
 
 
@@ -55,20 +50,9 @@ def plan_runs(state: PipelineState) -> Family:
     for model, section in state.params["train"].items():
         tags = {STATE: state.fingerprint, "model": model, **environment}
         tags |= {"threads": str(section["threads"]), "instructions": section["instructions"]}
-        content = child_content(state, model, costs)
-        children.append(PlannedRun(state.fingerprint_of(model), model, tags, content, archive(state, model)))
+        content, network = child_content(state, model, costs), Network(archive_of(model), state.data)
+        children.append(PlannedRun(state.fingerprint_of(model), model, tags, content, network))
     return Family(label, parent, children)
-
-
-def archive(state: PipelineState, model: str) -> Archive:
-    """Describe a network to be logged."""
-    return Archive(
-        archive_of(model),
-        file_digest(archive_of(model)),
-        Path(fashion_mnist.__file__).parent,
-        [f"{package}=={version(package)}" for package in SERVING_PACKAGES],
-        state.data,
-    )
 
 
 def as_candidate(state: PipelineState, name: str, run: Run) -> Candidate:

@@ -79,6 +79,8 @@ class ImageClassifier(PythonModel):
 
         model_input: uint8, shape (n, height, width, channels), as MLflow has compared with the signature.
         """
+        if not len(model_input):
+            raise MlflowException(f"no image; {expected(model_input.shape[1:])}", error_code=BAD_REQUEST)
         # A server asks from several threads, and Keras promises nothing of that.
         with self.alone:
             probabilities = self.predict_scaled(self.network, self.scale_pixels(model_input))

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     (tmp_path / "tracking").mkdir()
     (tmp_path / "tracking" / DATABASE).write_bytes(empty_database())
     with open_store("fashion-mnist") as opened:
-        yield opened._replace(is_shared=True)
+        yield replace(opened, is_shared=True)
 
 
 def add(store: Store, name: str, *, ended: int | None = None, began: int | None = None, **tags: str) -> str:
@@ -97,7 +98,7 @@ def test_run_of_a_killed_process_of_this_machine_is_deleted(store: Store) -> Non
 
 def test_unfinished_run_in_the_store_of_this_machine_is_nobodys(store: Store) -> None:
     add(store, "a", **writer("the name of a container that is gone", 1))
-    converge(store._replace(is_shared=False), FAMILY)
+    converge(replace(store, is_shared=False), FAMILY)
     assert names(store) == NAMES
 
 
