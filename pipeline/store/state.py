@@ -60,7 +60,9 @@ def read_state(params: Params) -> PipelineState:
         recorded = parse_yaml(read_bytes(DVC_LOCK), name=str(DVC_LOCK))["stages"]
     except (TypeError, KeyError) as error:
         raise ArtifactError(f"{DVC_LOCK}: lists no stages; expected what `dvc repro` writes. Run it") from error
-    names = stages_before_track(params)
+    trainings = [f"train@{model}" for model in params.train]
+    declared = [name for name in parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"] if name != "track"]
+    names = [name for stage in declared for name in (trainings if stage == "train" else [stage])]
     if missing := [name for name in names if name not in recorded]:
         raise ArtifactError(
             f"{DVC_LOCK}: {missing[0]} is missing; expected every stage before this one. Run `dvc repro`"
@@ -75,14 +77,3 @@ def read_state(params: Params) -> PipelineState:
         {model: read_json(metrics_of(model)) for model in params.train},
         read_json(COMPARISON),
     )
-
-
-def stages_before_track(params: Params) -> list[str]:
-    """List the stages of dvc.yaml but `track`, in order, as dvc.lock names them."""
-    declared = parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"]
-    return [
-        name
-        for stage in declared
-        if stage != "track"
-        for name in ([f"train@{model}" for model in params.train] if stage == "train" else [stage])
-    ]
