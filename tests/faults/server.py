@@ -8,8 +8,8 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from socket import socket
 
 import requests
 
@@ -117,13 +117,20 @@ def kill(process: int, number: int, moment: str) -> Handle:
     return handle
 
 
-def in_step(barrier: Barrier, handle: Handle, *, lead: int = 0) -> Handle:
-    """Send each request at the moment at which another process sends one, once this one has sent `lead` by itself."""
+def in_step(own: socket, other: socket, handle: Handle, *, lead: int = 0) -> Handle:
+    """Send each request at the moment at which another process sends one, once this one has sent `lead` by itself.
+
+    own, other: the ends of a pair, of which each process uses one. No lock is shared, which a killed one could keep.
+    """
+    lock = threading.Lock()
 
     def wait(number: int, send: Send) -> requests.Response:
+        other.close()  # this process' copy, or the end of the other process would not be seen
         if number > lead:
-            with suppress(threading.BrokenBarrierError):  # the other one has ended
-                barrier.wait(STEP_SECONDS)
+            with lock, suppress(OSError):
+                own.settimeout(STEP_SECONDS)
+                own.send(b".")
+                own.recv(1)
         return handle(number, send)
 
     return wait

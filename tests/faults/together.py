@@ -1,11 +1,11 @@
 """Processes at the same time, and a server that dies: one wins or waits, the other says so; nothing twice or lost."""
 
 import json
-import multiprocessing
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -194,17 +194,19 @@ def meet_at_server(folder: Path, *, lead: int = 0, number: int = 0, moment: str 
     restore(clone, other)
     server = new_server(folder)
     try:
-        barrier = multiprocessing.get_context("fork").Barrier(2)
+        ends = socket.socketpair()
 
         def disturbed(request: int, send: Send) -> requests.Response:
             return kill(os.getpid(), number, moment)(request, send)  # the child's own id
 
-        handles = [in_step(barrier, disturbed, lead=lead), in_step(barrier, send_all)]
+        handles = [in_step(*ends, disturbed, lead=lead), in_step(*ends[::-1], send_all)]
         errors = [folder / "said-0", folder / "said-1"]
         children = [
             start_forked(tracking(server, handle, log), place, said)
             for handle, log, place, said in zip(handles, logs, (clone, other), errors, strict=True)
         ]
+        for end in ends:
+            end.close()
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         ended = [Ended(code, said.read_text(), "") for code, said in zip(codes, errors, strict=True)]
         wrong = [f"track: exit code {code}" for code, own in zip(codes, (number, 0), strict=True) if code and not own]
