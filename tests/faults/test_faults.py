@@ -12,7 +12,7 @@ from tests.faults.calls import available
 from tests.faults.cases import CASES, read_runs
 from tests.faults.damage import PLACES, damage
 from tests.faults.judge import KILL, disturb, take_reference
-from tests.faults.together import kill_server, kill_track, two_tracks
+from tests.faults.together import kill_server, kill_track, list_requests, two_tracks
 
 __all__ = ["tracked"]
 
@@ -77,12 +77,20 @@ def test_two_tracks_against_one_server_leave_each_run_once(with_runs: Path, lead
     assert wrong == []
 
 
-# Among its own runs, and after all of them, when it registers versions.
-@pytest.mark.parametrize(("request_number", "moment"), [(9, "during"), (40, "after"), (70, "before")])
+@pytest.fixture(scope="module")
+def asked(with_runs: Path) -> list[str]:
+    """The requests of an undisturbed `track`."""
+    return [line.partition("/mlflow/")[2] for line in list_requests(with_runs)]
+
+
+# While it logs a model, when a run is complete, and when it registers versions: about there, since it meets another.
+@pytest.mark.parametrize(
+    ("near", "moment"), [("logged-models", "during"), ("runs/update", "after"), ("model-versions/create", "before")]
+)
 def test_track_that_is_killed_beside_another_one_loses_no_run_and_leaves_none_twice(
-    with_runs: Path, request_number: int, moment: str
+    with_runs: Path, asked: list[str], near: str, moment: str
 ) -> None:
-    ended, wrong = kill_track(with_runs, request_number, moment)
+    ended, wrong = kill_track(with_runs, 1 + asked.index(near), moment)
     assert [end.code for end in ended] == [-signal.SIGKILL, 0]
     assert wrong == []
 

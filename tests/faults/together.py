@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -188,38 +188,45 @@ def meet_at_server(folder: Path, *, lead: int = 0, number: int = 0, moment: str 
 
     lead: requests that the first is ahead; number: the request at which the first one dies, 0 for none.
     """
-    clone, other, logs = folder / "clone", folder / "other", [folder / "requests-0", folder / "requests-1"]
+    clone, other, log = folder / "clone", folder / "other", folder / "requests"
     restore(folder / "base", clone)
     no_store(clone)
     restore(clone, other)
     server = new_server(folder)
     try:
-        ends = socket.socketpair()
 
         def disturbed(request: int, send: Send) -> requests.Response:
             return kill(os.getpid(), number, moment)(request, send)  # the child's own id
 
+        ends = socket.socketpair()
         handles = [in_step(*ends, disturbed, lead=lead), in_step(*ends[::-1], send_all)]
-        errors = [folder / "said-0", folder / "said-1"]
-        children = [
-            start_forked(tracking(server, handle, log), place, said)
-            for handle, log, place, said in zip(handles, logs, (clone, other), errors, strict=True)
-        ]
-        for end in ends:
-            end.close()
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        ended = [Ended(code, said.read_text(), "") for code, said in zip(codes, errors, strict=True)]
-        wrong = [f"track: exit code {code}" for code, own in zip(codes, (number, 0), strict=True) if code and not own]
+        works = [tracking(server, handle, folder / f"requests-{index}") for index, handle in enumerate(handles)]
+        ended = run_together(works, [clone, other], ends)
+        survivors = ended[1:] if number else ended
+        wrong = [f"track: exit code {end.code}: {end.said[-300:]}" for end in survivors if end.code]
         for _ in range(2 if number else 1):  # a killed one is completed by the next
-            repeated = track_against(server, clone, send_all, log=logs[0])
-            wrong += [] if repeated.code == 0 else [f"the repetition fails: {repeated.said[-300:]}"]
-        changed = [line for line in logs[0].read_text().splitlines() if not READS.match(line)]
-        wrong += [f"a repetition changes something: {changed[0]}"] if changed else []
+            again = track_against(server, clone, send_all, log=log)
+            wrong += [] if again.code == 0 else [f"the repetition fails: {again.said[-300:]}"]
+        changes = [line for line in log.read_text().splitlines() if not READS.match(line)]
+        wrong += [f"a repetition changes something: {changes[0]}"] if changes else []
         wrong += compare_runs(read_runs(clone, server.address), reference_runs(folder))
         return ended, wrong + count(read_names(clone, server.address), 3)
     finally:
         server.stop()
         shutil.rmtree(other)
+
+
+def run_together(works: list[Callable[[], None]], folders: list[Path], ends: Iterable[socket.socket]) -> list[Ended]:
+    """Run functions at the same time, each in a child of this process and in a folder of its own.
+
+    ends: what the children talk to each other by; closed here, so that one notices when the other ends.
+    """
+    errors = [folder.with_name(f"said-{folder.name}") for folder in folders]
+    children = [start_forked(*job) for job in zip(works, folders, errors, strict=True)]
+    for end in ends:
+        end.close()
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    return [Ended(code, said.read_text(), "") for code, said in zip(codes, errors, strict=True)]
 
 
 def new_server(folder: Path) -> Server:
