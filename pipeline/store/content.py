@@ -123,5 +123,6 @@ def describe_splits(data: DataDescription) -> dict[str, Dataset]:
 def write_lock(stages: Mapping[str, Any]) -> str:
     """Write dvc.lock without `track`, whose record DVC adds only after it has run."""
     text = StringIO()
-    YAML(typ="safe").dump({"schema": "2.0", "stages": dict(stages)}, text)
+    # Not by the C library, which may be installed or not and breaks lines elsewhere.
+    YAML(typ="safe", pure=True).dump({"schema": "2.0", "stages": dict(stages)}, text)
     return text.getvalue()
