@@ -77,6 +77,20 @@ def test_of_runs_that_ended_at_the_same_time_all_processes_keep_the_same_one(sto
     assert names(store) == NAMES
 
 
+def test_run_that_another_process_finishes_meanwhile_is_seen_by_the_last_look(store: Store) -> None:
+    others = []
+
+    def register(_: Mapping[str, Run]) -> str:
+        if others:
+            return ""
+        others.append(add(store, "parent", ended=10))
+        return "registered"
+
+    assert converge(store, FAMILY, register) == "a state: 3 runs in the store; registered"
+    assert names(store) == NAMES
+    assert others[0] in ids(store)
+
+
 def test_run_that_a_process_elsewhere_may_still_write_is_left_for_a_day(store: Store) -> None:
     now = int(1000 * time.time())
     at_work = add(store, "a", began=now, **writer("another-machine", 1))
