@@ -31,7 +31,7 @@ from pipeline.store.runs import (
     start_run,
 )
 
-PASSES = 12  # an undisturbed writer needs three
+PASSES = 12  # an undisturbed writer needs two
 # A run that a process elsewhere has not finished by then is a killed one's.
 PATIENCE_SECONDS = 24 * 60 * 60
 
@@ -99,35 +99,44 @@ def describe_passes(family: Family, passes: Sequence[Pass]) -> str:
 
 
 def advance(store: Store, family: Family, register: Register) -> Pass:
-    """Look at the runs of a family and make the first thing that is missing: children, then the parent.
+    """Look at the runs of a family and make what is missing.
 
-    The parent is finished last, so an unfinished one means that something else is missing.
+    The parent is begun first, so its children show nested, and finished last: an unfinished one means that something
+    else is missing.
     """
     kept = look(store, family)
+    parent = kept.get(family.parent.fingerprint)
+    parent_id = parent.info.run_id if parent else begin_run(store, family.parent)
     missing = [child for child in family.children if child.fingerprint not in kept]
     if missing:
         with progress_bar(total=len(missing), label=family.label, unit="run") as bar:
             for planned in missing:
-                store.client.set_terminated(make_run(store, planned), "FINISHED")
+                make_child(store, planned, parent_id)
                 bar.update()
-        return Pass(changed=True)
-    parent = kept.get(family.parent.fingerprint)
-    parent_id = parent.info.run_id if parent else make_run(store, family.parent)
+        kept = look(store, family, writing=parent_id)  # another process may have made some of them, too
+        if lost := [child.name for child in family.children if child.fingerprint not in kept]:
+            raise OvertakenError(f"{family.label}: {lost[0]} was deleted as soon as it was made")
     children = {child.name: kept[child.fingerprint] for child in family.children}
     strays = [child for child in children.values() if child.data.tags.get(PARENT) != parent_id]
     for child in strays:
         store.client.set_tag(child.info.run_id, PARENT, parent_id)
+    if parent is None:
+        fill_run(store, parent_id, family.parent.content)
     said = register(children)
     if parent is None:
         store.client.set_terminated(parent_id, "FINISHED")
-    if parent is None or strays or said:
-        return Pass(parent is None or bool(strays), said)
+    changed = parent is None or bool(missing or strays)
+    if changed or said:
+        return Pass(changed, said)
     contents = {kept[planned.fingerprint].info.run_id: planned.content for planned in (family.parent, *family.children)}
-    return Pass(False, "", sum(restore_files(store, run_id, content) for run_id, content in contents.items()))
+    return Pass(changed, said, sum(restore_files(store, run_id, content) for run_id, content in contents.items()))
 
 
-def look(store: Store, family: Family) -> dict[str, Run]:
-    """Return the run that is kept of each planned one, by fingerprint; delete all others but those still written."""
+def look(store: Store, family: Family, *, writing: str = "") -> dict[str, Run]:
+    """Return the run that is kept of each planned one, by fingerprint; delete all others but those still written.
+
+    writing: the id of the parent that this process has begun.
+    """
     mark = family.parent.fingerprint
     found: dict[str, list[Run]] = defaultdict(list)
     for run in find_runs(store, **{FINGERPRINT: mark}) + find_runs(store, **{STATE: mark}):
@@ -141,7 +150,8 @@ def look(store: Store, family: Family) -> dict[str, Run]:
         if survivor:
             kept[planned.fingerprint] = survivor
         for run in runs:
-            if run is not survivor and (run in finished or is_abandoned(store, run)):
+            is_over = run in finished or is_abandoned(store, run)
+            if is_over and run is not survivor and run.info.run_id != writing:
                 delete_run(store, run)
     return kept
 
@@ -158,11 +168,15 @@ def is_abandoned(store: Store, run: Run) -> bool:
     return not store.is_shared or has_ended(run) or age > PATIENCE_SECONDS
 
 
-def make_run(store: Store, planned: PlannedRun) -> str:
-    """Make a run with all that it holds, not yet finished; returns its id."""
-    mark = {FINGERPRINT: planned.fingerprint}
-    run_id = start_run(store, name=planned.name, tags={**mark, **planned.tags})
-    network = planned.network
-    model_id = log_model(store, run_id, network, name=planned.name, tags=mark) if network else None
+def begin_run(store: Store, planned: PlannedRun, **tags: str) -> str:
+    """Make a run without content; returns its id."""
+    return start_run(store, name=planned.name, tags={FINGERPRINT: planned.fingerprint, **planned.tags, **tags})
+
+
+def make_child(store: Store, planned: PlannedRun, parent_id: str) -> None:
+    """Make a nested run with all that it holds."""
+    run_id = begin_run(store, planned, **{PARENT: parent_id})
+    network, tags = planned.network, {FINGERPRINT: planned.fingerprint}
+    model_id = log_model(store, run_id, network, name=planned.name, tags=tags) if network else None
     fill_run(store, run_id, planned.content, model_id=model_id)
-    return run_id
+    store.client.set_terminated(run_id, "FINISHED")

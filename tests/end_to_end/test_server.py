@@ -99,11 +99,11 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
     dies = (
         "import os, sys, pipeline.track as track, pipeline.store.convergence as convergence\n"
         "from pipeline.runtime.command import run\n"
-        "original, calls = convergence.make_run, iter(range(9))\n"
-        "def make_run(*args):\n"
+        "original, calls = convergence.make_child, iter(range(9))\n"
+        "def make_child(*args):\n"
         "    next(calls) and os.killpg(int(sys.argv[1]), 9)\n"
         "    return original(*args)\n"
-        "convergence.make_run = make_run\n"
+        "convergence.make_child = make_child\n"
         "run(lambda: track.main([]))\n"
     )
     with (clone / "server.log").open("w") as log:
