@@ -16,7 +16,6 @@ from pipeline.store.projection import project
 from pipeline.store.runs import STATE, close_live_runs
 from pipeline.store.state import read_state
 from pipeline.store.study_runs import fingerprint_study, project_study
-from pipeline.store.turn import turn
 from pipeline.study.tables import find_study
 
 
@@ -27,11 +26,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     name, state = registered_name(params.download), read_state(params)
     study = find_study(params, state.data)
     receipt = {STATE: state.fingerprint, "runs": {name: state.fingerprint_of(name) for name in state.scores}}
-    with open_store(name) as store, turn(store):
+    with open_store(name) as store:
         close_live_runs(store)
         say(project(store, state, params.gate))
     if study:
-        with open_store(name, study=True) as store, turn(store):
+        with open_store(name, study=True) as store:
             say(project_study(store, study, state.data))
         receipt["study"] = fingerprint_study(study)
     write_json(receipt, RECEIPT)

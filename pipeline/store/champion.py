@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fashion_mnist.data.dataset import restore_pixels
-from fashion_mnist.data.description import DataDescription, SplitDescription
-from fashion_mnist.data.split import Labels
+from fashion_mnist.data.description import DataDescription
 from fashion_mnist.errors import innermost, shorten
 from fashion_mnist.gate.promotion import Contender, Unfit
 from fashion_mnist.training.objective import accuracy_score, most_probable
@@ -22,9 +19,9 @@ from pipeline.runtime.lock import check_inputs
 from pipeline.runtime.paths import NORMALIZED
 from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.store.connection import Store
-from pipeline.store.logged_model import Registered, copy_logged, load_copy
+from pipeline.store.logged_model import copy_logged, load_copy
 from pipeline.store.runs import read_artifact
-from pipeline.store.state import fingerprint
+from pipeline.store.state import hash_values
 
 # The tags of a version that say which data its scores are of.
 CLASSES = "data.classes"
@@ -33,14 +30,11 @@ SCORED_ON = ("validation", "test")
 
 def identify_data(data: DataDescription) -> dict[str, str]:
     """Return tags that differ if classes or the shape of images differ, or the images or labels of a split."""
-
-    def identify(split: SplitDescription) -> str:
-        return fingerprint(split.images_sha256, split.labels_sha256)
-
-    return {
-        CLASSES: fingerprint(data.classes, data.image_shape),
-        **{f"data.{name}": identify(data.splits[name]) for name in SCORED_ON},
-    }
+    tags = {CLASSES: hash_values(data.classes, data.image_shape)}
+    for name in SCORED_ON:
+        split = data.splits[name]
+        tags[f"data.{name}"] = hash_values(split.images_sha256, split.labels_sha256)
+    return tags
 
 
 def read_champion(store: Store, version: Any, data: DataDescription) -> Contender | Unfit:
@@ -76,14 +70,10 @@ def score(model: str, folder: Path, data: DataDescription) -> Contender | Unfit:
     check_inputs(*(NORMALIZED / name for name in SCORED_ON))
     splits = {name: read_split(name) for name in SCORED_ON}
     with quiet_import():
-        found = {name: answer(loaded, restore_pixels(split.images)) for name, split in splits.items()}
+        answers = {name: loaded.predict(restore_pixels(split.images)) for name, split in splits.items()}
+    found = {name: most_probable(answer["probabilities"]) for name, answer in answers.items()}
     accuracy = round(accuracy_score(splits["validation"].labels, found["validation"]), 6)
     return Contender(model, accuracy, splits["test"].labels, found["test"], note=" on the present images")
-
-
-def answer(loaded: Registered, images: np.ndarray[Any, Any]) -> Labels:
-    """Return the classes that a loaded model finds, shape (n,); images: uint8."""
-    return most_probable(loaded.predict(images)["probabilities"])
 
 
 def describe_misfit(config: Mapping[str, Any], data: DataDescription) -> str | None:

@@ -3,10 +3,11 @@
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
 # Set before MLflow is imported: it reports usage unless told not to, waits minutes for a server that is down, and asks
 # a server about each run once more to print its address.
@@ -38,18 +39,32 @@ logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 DATABASE = "mlflow.db"
 SERVER = "MLFLOW_TRACKING_URI"
 LONGEST_REASON = 300  # characters of an error that is told: MLflow's first sentences
+# What MLflow answers for a name, an alias, a run or a model that is not there.
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+Found = TypeVar("Found")
 
 
 class TrackingError(PipelineError):
     """A run store that does not answer, or refuses what it is sent."""
 
 
-class Store(NamedTuple):
-    """An open run store, the name of the registered model, and the experiment in it whose runs are meant."""
+class OvertakenError(MlflowException):
+    """Something that this process had found in the store, and another process changed since."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open run store, the name of the registered model, and the experiment in it whose runs are meant.
+
+    is_shared: whether processes elsewhere may write to it, which know nothing of the lock on this machine. whole: the
+    ids of the logged models that were written or compared since it was opened, and need not be downloaded again.
+    """
 
     client: MlflowClient
     name: str
     experiment_id: str
+    is_shared: bool = False
+    whole: set[str] = field(default_factory=set)
 
 
 @contextmanager
@@ -57,8 +72,9 @@ def open_store(name: str, *, study: bool = False, exclusive: bool = True) -> Ite
     """Open the store that the environment names, and make what it lacks.
 
     name: of the registered model, and of the experiment of its runs; study: those of its study. exclusive: hold a lock
-    against other processes on this machine; needed wherever a read decides what is written. Raises TrackingError, in
-    one line, whatever MLflow raises within the block.
+    against other processes of this project on this machine; needed wherever a read decides what is written. At a
+    server, it only spares two of them the same work. Raises TrackingError, in one line, whatever MLflow raises within
+    the block.
     """
     named = os.environ.get(SERVER)
     folder = store_folder()
@@ -72,7 +88,8 @@ def open_store(name: str, *, study: bool = False, exclusive: bool = True) -> Ite
                 make_database(folder)
                 relocate(folder / DATABASE, artifacts)
             client = connect(address or f"sqlite:///{folder / DATABASE}")
-            store = Store(client, name, find_experiment(client, f"{name}-study" if study else name, artifacts))
+            experiment_id = find_experiment(client, f"{name}-study" if study else name, artifacts)
+            store = Store(client, name, experiment_id, is_shared=bool(address))
             if not exclusive:
                 fcntl.flock(lock, fcntl.LOCK_UN)
             yield store
@@ -84,6 +101,16 @@ def open_store(name: str, *, study: bool = False, exclusive: bool = True) -> Ite
         os.environ.pop(SERVER, None)
         if named is not None:
             os.environ[SERVER] = named
+
+
+def find(ask: Callable[..., Found], *about: object) -> Found | None:
+    """Return what MLflow answers to a request about something; None if that is not there."""
+    try:
+        return ask(*about)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return None
 
 
 def is_local(address: str, folder: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from mlflow.entities import Dataset
 from ruamel.yaml import YAML
 
 from fashion_mnist.data.description import DataDescription
@@ -18,7 +19,7 @@ from pipeline.runtime.costs import Costs
 from pipeline.runtime.parameters import flatten
 from pipeline.runtime.paths import DATA, NORMALIZED, PARAMS, history_of, metrics_of, predictions_of
 from pipeline.runtime.tables import HISTORY_COLUMNS, read_history, read_predictions
-from pipeline.store.runs import Content, Measure, Source
+from pipeline.store.runs import Content, Measure
 from pipeline.store.state import PipelineState
 
 # The split that a metric was measured on, where that is not test.
@@ -26,37 +27,39 @@ SPLIT_OF = {"train_accuracy": "train", "validation_accuracy": "validation", "tra
 SPLIT_OF |= {"parameters": None, "multiply_adds": None}
 
 
-def parent_content(state: PipelineState) -> Content:
+def parent_content(state: PipelineState, costs: Costs) -> Content:
     """Gather the content of the parent run."""
-    measures = [Measure(key, float(value), source="test") for key, value in state.comparison.items()]
+    measures = [Measure(key, float(value), split="test") for key, value in state.comparison.items()]
     written = [Path(out["path"]) for out in state.stages["report"]["outs"]]
     return Content(
         flatten(state.params),
         measures,
-        sources(state.data),
+        describe_splits(state.data),
         [(PARAMS, ""), (DATA, "reports"), *((path, "reports") for path in written)],
         {"dvc.lock": write_lock(state.stages)},
+        cost_measures(costs, *(stage for stage in state.stages if not stage.startswith("train@"))),
     )
 
 
-def child_content(state: PipelineState, name: str) -> Content:
+def child_content(state: PipelineState, name: str, costs: Costs) -> Content:
     """Gather the content of one model's run."""
     table = read_predictions(name)
     measures = epoch_measures(read_history(name))
     measures += [
-        Measure(key, float(value), source=SPLIT_OF.get(key, "test")) for key, value in state.scores[name].items()
+        Measure(key, float(value), split=SPLIT_OF.get(key, "test")) for key, value in state.scores[name].items()
     ]
     confidence, classes = state.params["evaluate"]["confidence"], state.data.classes
     measures += class_measures(table["label"], table["prediction"], confidence=confidence, class_names=classes)
     return Content(
         flatten(state.params["train"][name]),
         measures,
-        sources(state.data),
+        describe_splits(state.data),
         [(metrics_of(name), "metrics"), (predictions_of(name), "predictions")],
         {
             "history.csv": history_of(name).read_text(),
             "confusion.csv": confusion_csv(table["label"], table["prediction"], class_names=classes),
         },
+        cost_measures(costs, f"train@{name}"),
     )
 
 
@@ -84,7 +87,7 @@ def class_measures(
         plain = re.sub(r"\W", "_", name.lower())
         names[name] = plain if plain not in names.values() else f"{plain}_{number}"
     return [
-        Measure(f"{metric}_{names[score.name]}", getattr(score, metric), source="test")
+        Measure(f"{metric}_{names[score.name]}", getattr(score, metric), split="test")
         for score in score_classes(labels, predictions, class_names=class_names, confidence=confidence)
         for metric in ("precision", "recall")
     ]
@@ -107,13 +110,11 @@ def cost_measures(costs: Costs, *stages: str) -> list[Measure]:
     ]
 
 
-def sources(data: DataDescription) -> dict[str, Source]:
-    """Describe the splits by the digests that normalize took."""
+def describe_splits(data: DataDescription) -> dict[str, Dataset]:
+    """Describe the splits as runs refer to them: by the digests that normalize took, cut to MLflow's 36 characters."""
     return {
-        name: Source(
-            f"{data.label} {name}",
-            split.images_sha256[:36],
-            f"{NORMALIZED / name}, {split.images} images",
+        name: Dataset(
+            f"{data.label} {name}", split.images_sha256[:36], "local", f"{NORMALIZED / name}, {split.images} images"
         )
         for name, split in data.splits.items()
     }
@@ -122,5 +123,6 @@ def sources(data: DataDescription) -> dict[str, Source]:
 def write_lock(stages: Mapping[str, Any]) -> str:
     """Write dvc.lock without `track`, whose record DVC adds only after it has run."""
     text = StringIO()
-    YAML(typ="safe").dump({"schema": "2.0", "stages": dict(stages)}, text)
+    # Not by the C library, which may be installed or not and breaks lines elsewhere.
+    YAML(typ="safe", pure=True).dump({"schema": "2.0", "stages": dict(stages)}, text)
     return text.getvalue()

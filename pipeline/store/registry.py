@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mlflow.exceptions import MlflowException
-
 from fashion_mnist.data.description import DataDescription, DataSet
 from fashion_mnist.gate.promotion import Contender, best_on_validation, decide_promotion
 from fashion_mnist.params import GateParams
 from pipeline.store.champion import CLASSES, read_champion
-from pipeline.store.connection import Store, TrackingError
-from pipeline.store.logged_model import ABSENT, MAKE_AGAIN, delete_logged, find_fault
+from pipeline.store.connection import OvertakenError, Store, TrackingError, find
+from pipeline.store.logged_model import MAKE_AGAIN, find_fault
 from pipeline.store.runs import FINGERPRINT
 
 CHAMPION = "champion"
@@ -50,48 +48,53 @@ def is_whole(store: Store, version: Any, candidate: Candidate) -> bool:
     """Return whether the run and the model of a version are there; those of a candidate are."""
     if version.source == f"models:/{candidate.model_id}":
         return True
-    try:
-        run = store.client.get_run(version.run_id)
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
-        return False
-    return run.info.lifecycle_stage == "active" and not find_fault(store, version.source)
+    run = find(store.client.get_run, version.run_id)
+    return run is not None and run.info.lifecycle_stage == "active" and not find_fault(store, version.source)
 
 
 def register(store: Store, candidate: Candidate) -> str:
-    """Return the version with the candidate's fingerprint; make it if there is none, or its run or model is lost."""
-    client = store.client
+    """Return the version with the candidate's fingerprint; make it if there is none, or its run or model is lost.
+
+    Of several, the lowest that is whole is kept and takes the place of the others; all processes keep the same one.
+    """
     tags = {**candidate.tags, FINGERPRINT: candidate.fingerprint}
-    known = find_versions(store, candidate.fingerprint)
-    kept = next((version for version in known if is_whole(store, version, candidate)), None)
-    if kept is None:
-        kept = client.create_model_version(
-            store.name,
-            f"models:/{candidate.model_id}",
-            run_id=candidate.run_id,
-            tags={**(known[-1].tags if known else {}), **tags},
-            description=candidate.description,
-            model_id=candidate.model_id,
+
+    def look() -> tuple[list[Any], list[Any]]:
+        known = find_versions(store, candidate.fingerprint)
+        return known, [version for version in known if is_whole(store, version, candidate)]
+
+    known, whole = look()
+    if not whole:
+        source = f"models:/{candidate.model_id}"
+        store.client.create_model_version(
+            store.name, source, candidate.run_id, tags, description=candidate.description, model_id=candidate.model_id
         )
+        known, whole = look()  # another process may have made one just before
+    if not whole:
+        raise OvertakenError(f"the version of {candidate.run_id} was deleted as soon as it was made")
+    kept = whole[0]
     for key, value in tags.items():
         if kept.tags.get(key) != value:
-            client.set_model_version_tag(store.name, kept.version, key, value)
-    for lost in known:
-        if lost.version != kept.version:
-            replace_version(store, lost, str(kept.version))
+            store.client.set_model_version_tag(store.name, kept.version, key, value)
+    for version in known:
+        if version.version != kept.version:
+            replace_version(store, version.version, kept)
+        if version not in whole:
+            find(store.client.delete_logged_model, version.source.removeprefix("models:/"))
     return str(kept.version)
 
 
-def replace_version(store: Store, lost: Any, heir: str) -> None:
-    """Put a version in the place of one that is not whole: as former champion of others, and under its aliases."""
-    client = store.client
-    for version in client.search_model_versions(f"name = '{store.name}' and tags.`{FORMER}` = '{lost.version}'"):
-        client.set_model_version_tag(store.name, version.version, FORMER, heir)
-    for alias in client.get_model_version(store.name, lost.version).aliases:
-        client.set_registered_model_alias(store.name, alias, heir)
-    client.delete_model_version(store.name, lost.version)
-    delete_logged(store, lost.source)
+def replace_version(store: Store, lost: str, kept: Any) -> None:
+    """Put a version in the place of another: with its history, as former champion of others, and under its aliases."""
+    client, version = store.client, store.client.get_model_version(store.name, lost)
+    for key, value in version.tags.items():
+        if key not in kept.tags:
+            client.set_model_version_tag(store.name, kept.version, key, value)
+    for heir in client.search_model_versions(f"name = '{store.name}' and tags.`{FORMER}` = '{lost}'"):
+        client.set_model_version_tag(store.name, heir.version, FORMER, kept.version)
+    for alias in version.aliases:
+        client.set_registered_model_alias(store.name, alias, kept.version)
+    client.delete_model_version(store.name, lost)
 
 
 def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams, data: DataDescription) -> str:
@@ -99,14 +102,20 @@ def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams,
     make_registered_model(store, data)
     versions = {name: register(store, candidate) for name, candidate in candidates.items()}
     accuracies = {name: candidate.contender.validation_accuracy for name, candidate in candidates.items()}
+    rolled_back = {
+        name
+        for name, number in versions.items()
+        if ROLLED_BACK in store.client.get_model_version(store.name, number).tags
+    }
     present = version_of(store, CHAMPION)
     is_theirs = present is not None and str(present.version) in versions.values()
     fault = None if present is None or is_theirs else find_fault(store, present.source)
-    best = best_on_validation((fault and not_rolled_back(store, versions, accuracies)) or accuracies)
+    fresh = {name: accuracy for name, accuracy in accuracies.items() if name not in rolled_back}
+    best = best_on_validation((fault and fresh) or accuracies)
     version = versions[best]
     if present is not None and str(present.version) == version:
         said = f"version {version}, {best}, is champion already"
-    elif present is not None and ROLLED_BACK in store.client.get_model_version(store.name, version).tags:
+    elif present is not None and best in rolled_back:
         lost = f", which cannot be served ({fault}): give its alias to another on MLflow's pages" if fault else ""
         said = (
             f"version {version} was rolled back and is not promoted again; champion is version {present.version}{lost}"
@@ -124,15 +133,6 @@ def promote(store: Store, candidates: Mapping[str, Candidate], gate: GateParams,
     return said
 
 
-def not_rolled_back(store: Store, versions: Mapping[str, str], accuracies: Mapping[str, float]) -> dict[str, float]:
-    """Return those models' accuracies whose versions were not rolled back."""
-    return {
-        name: accuracies[name]
-        for name, number in versions.items()
-        if ROLLED_BACK not in store.client.get_model_version(store.name, number).tags
-    }
-
-
 def replace_champion(
     store: Store, present: Any, version: str, candidate: Contender, gate: GateParams, data: DataDescription
 ) -> str:
@@ -142,12 +142,19 @@ def replace_champion(
     decision = decide_promotion(candidate, champion, gate, class_names=data.classes)
     outcome = "promoted" if decision.moves else "not promoted"
     client.set_model_version_tag(store.name, version, PROMOTION, f"{outcome}: {decision.reason}")
+    # Record the former champion first, or the move could not be undone.
+    if decision.moves and present is not None:
+        client.set_model_version_tag(store.name, version, FORMER, str(present.version))
+    refuse_another_champion(store, present)
     if decision.moves:
-        # Record the former champion first, or the move could not be undone.
-        if present is not None:
-            client.set_model_version_tag(store.name, version, FORMER, str(present.version))
         client.set_registered_model_alias(store.name, CHAMPION, version)
     return f"version {version} {outcome}: {decision.reason}"
+
+
+def refuse_another_champion(store: Store, present: Any) -> None:
+    """Raise OvertakenError if another version has become champion meanwhile: comparing models takes a while."""
+    if (found := version_of(store, CHAMPION)) and (present is None or found.version != present.version):
+        raise OvertakenError(f"version {found.version} has become champion")
 
 
 def roll_back(store: Store) -> str:
@@ -166,6 +173,7 @@ def roll_back(store: Store) -> str:
     former = find_former(store, str(present.version), number)
     model = former.tags.get("model", "a model without a name")
     client = store.client
+    refuse_another_champion(store, present)
     client.set_model_version_tag(store.name, present.version, ROLLED_BACK, f"to version {number}")
     client.set_model_version_tag(store.name, number, PROMOTION, f"put back in place of version {present.version}")
     client.set_registered_model_alias(store.name, CHALLENGER, present.version)
@@ -176,13 +184,8 @@ def roll_back(store: Store) -> str:
 
 def find_former(store: Store, present: str, number: str) -> Any:
     """Return the version that a champion replaced. Raises TrackingError where it can no longer be served."""
-    try:
-        former = store.client.get_model_version(store.name, number)
-        fault = find_fault(store, str(former.source))
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
-        fault = "it was deleted"
+    former = find(store.client.get_model_version, store.name, number)
+    fault = find_fault(store, str(former.source)) if former else "it was deleted"
     if fault:
         raise TrackingError(
             f"version {number} of {store.name}, which version {present} replaced, cannot be served ({fault}); expected "

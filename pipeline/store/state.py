@@ -44,10 +44,10 @@ class PipelineState(NamedTuple):
 
     def fingerprint_of(self, model: str) -> str:
         """Return the fingerprint of a model: of what it was trained with, and of its scores."""
-        return fingerprint(self.stages[f"train@{model}"], self.data.model_dump(mode="json"), self.scores[model])
+        return hash_values(self.stages[f"train@{model}"], self.data.model_dump(mode="json"), self.scores[model])
 
 
-def fingerprint(*parts: Any) -> str:
+def hash_values(*parts: Any) -> str:
     """Return a hash of JSON values, 32 hexadecimal digits, that ignores the order of keys."""
     canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
@@ -60,7 +60,9 @@ def read_state(params: Params) -> PipelineState:
         recorded = parse_yaml(read_bytes(DVC_LOCK), name=str(DVC_LOCK))["stages"]
     except (TypeError, KeyError) as error:
         raise ArtifactError(f"{DVC_LOCK}: lists no stages; expected what `dvc repro` writes. Run it") from error
-    names = stages_before_track(params)
+    trainings = [f"train@{model}" for model in params.train]
+    declared = [name for name in parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"] if name != "track"]
+    names = [name for stage in declared for name in (trainings if stage == "train" else [stage])]
     if missing := [name for name in names if name not in recorded]:
         raise ArtifactError(
             f"{DVC_LOCK}: {missing[0]} is missing; expected every stage before this one. Run `dvc repro`"
@@ -68,21 +70,10 @@ def read_state(params: Params) -> PipelineState:
     stages = {name: recorded[name] for name in names}
     values = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
     return PipelineState(
-        fingerprint(stages, values),
+        hash_values(stages, values),
         stages,
         values,
         read_description(),
         {model: read_json(metrics_of(model)) for model in params.train},
         read_json(COMPARISON),
     )
-
-
-def stages_before_track(params: Params) -> list[str]:
-    """List the stages of dvc.yaml but `track`, in order, as dvc.lock names them."""
-    declared = parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"]
-    return [
-        name
-        for stage in declared
-        if stage != "track"
-        for name in ([f"train@{model}" for model in params.train] if stage == "train" else [stage])
-    ]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import sys
 from collections.abc import Sequence
 
@@ -10,7 +9,7 @@ from fashion_mnist.sources.known import registered_name
 from pipeline.runtime.command import parse_arguments, run
 from pipeline.runtime.parameters import read_params
 from pipeline.store.connection import open_store
-from pipeline.store.runs import LIVE, Measure, close_run, log_measures, start_run
+from pipeline.store.runs import LIVE, PROCESS, Content, Measure, fill_run, start_run
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -18,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = parse_arguments(argv, description=__doc__, model="the model in training").model
     status = "KILLED"
     experiment = os.environ.get("DVC_EXP_NAME")
-    tags = {LIVE: "true", "model": model, "host": platform.node(), "process": str(os.getppid())}
+    tags = {LIVE: "true", "model": model, PROCESS: str(os.getppid())}
     with open_store(registered_name(read_params().download), exclusive=False) as store:
         run_id = start_run(store, name=f"{experiment}: {model}" if experiment else model, tags=tags)
         for line in sys.stdin:
@@ -28,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             else:
                 epoch = int(message["epoch"].pop("epoch"))
                 measures = [Measure(f"epoch_{key}", value, epoch) for key, value in message["epoch"].items()]
-                log_measures(store, run_id, measures)
-        close_run(store, run_id, status)
+                fill_run(store, run_id, Content({}, measures))
+        store.client.set_terminated(run_id, status)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from pipeline.gate.baselines import VARIABLES
 from pipeline.runtime.paths import DATA, PARAMS, predictions_of
 from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.store.connection import DATABASE, MlflowClient, make_database
-from pipeline.store.runs import PARENT
+from pipeline.store.runs import HOST, PARENT, PROCESS
 from pipeline.study.tables import SPLITS
 from pipeline.tools import demo
 from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace
@@ -283,7 +283,7 @@ def describe_store(client: MlflowClient) -> dict[str, Any]:
 
 def describe_run(client: MlflowClient, run: Any, names: dict[str, str]) -> dict[str, Any]:
     """Describe one run but for ids and times."""
-    tags = dict(run.data.tags)
+    tags = {key: value for key, value in run.data.tags.items() if key not in (HOST, PROCESS)}
     if PARENT in tags:
         tags[PARENT] = names[tags[PARENT]]
     files = {}

@@ -138,7 +138,7 @@ def test_file_of_a_study_that_was_deleted_is_logged_again(moved: Path) -> None:
     track(moved)
     for path in (moved / "tracking/artifacts").rglob("study.json"):
         path.unlink()
-    assert "files of its run were missing, and are there again" in track(moved)
+    assert "runs; files of 1 were missing, and are there again" in track(moved)
     assert "were missing" not in track(moved)
 
 

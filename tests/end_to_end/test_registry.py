@@ -13,8 +13,8 @@ from fashion_mnist.gate.promotion import Contender
 from fashion_mnist.params import GateParams
 from fashion_mnist.sources.published import FASHION_MNIST
 from pipeline.store.champion import describe_misfit, identify_data
-from pipeline.store.connection import DATABASE, Store, TrackingError, open_store
-from pipeline.store.logged_model import Registered
+from pipeline.store.connection import DATABASE, OvertakenError, Store, TrackingError, open_store
+from pipeline.store.logged_model import LoadedModel
 from pipeline.store.registry import Candidate, promote, roll_back, version_of
 from pipeline.store.runs import start_run
 from tests.end_to_end.conftest import empty_database
@@ -110,12 +110,12 @@ def test_champion_moves_stays_and_goes_back(workspace: Path) -> None:
         assert champion(store) == "1"
 
 
-def answering(*, wrong: int, **config: Any) -> Registered:
+def answering(*, wrong: int, **config: Any) -> LoadedModel:
     """A loaded champion that errs on the first images."""
     found = LABELS.copy()
     found[:wrong] = 9
     known = {"shape": [28, 28, 1], "classes": list(FASHION_MNIST.classes), **config}
-    return Registered(known, lambda _: {"probabilities": np.eye(10, dtype=np.float32)[found]})
+    return LoadedModel(known, lambda _: {"probabilities": np.eye(10, dtype=np.float32)[found]})
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_champion_of_other_classes_is_replaced_and_the_way_back_says_so(
 def test_champion_that_does_not_load_is_replaced_and_the_reason_told(
     store: Store, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Path) -> Registered:
+    def fail(_: Path) -> LoadedModel:
         raise ModuleNotFoundError("No module named 'tensorflow'")
 
     load(monkeypatch, fail)
@@ -203,6 +203,36 @@ def test_version_whose_model_was_deleted_is_registered_anew_with_its_history(sto
     assert (str(heir.version), heir.run_id) == ("3", again.run_id)
     assert heir.tags["promotion"] == "put back in place of version 2"
     assert store.client.get_model_version("fashion-mnist", "2").tags["former_champion"] == "3"
+
+
+def test_of_two_versions_of_a_model_the_lower_is_kept_with_the_aliases_and_the_history_of_both(
+    store: Store, workspace: Path
+) -> None:
+    first = candidate(store, workspace, "cnn", 0.995, wrong=0)
+    promote(store, {"cnn": first}, GATE, OLD)
+    second = candidate(store, workspace, "cnn", 0.995, wrong=0)  # which another process made at the same time
+    tags = {**second.tags, "fingerprint": second.fingerprint, "promotion": "its own", "rolled_back": "to version 1"}
+    store.client.create_model_version(store.name, f"models:/{second.model_id}", second.run_id, tags)
+    store.client.set_registered_model_alias(store.name, "champion", "3")
+    assert promote(store, {"cnn": second}, GATE, OLD) == "version 2, cnn, is champion already"
+    kept = version_of(store, "champion")
+    assert (str(kept.version), kept.tags["rolled_back"]) == ("2", "to version 1")
+    assert "the gate passes" in kept.tags["promotion"]
+    assert len(store.client.search_model_versions(f"name = '{store.name}'")) == 2
+    assert [store.client.get_logged_model(found.model_id) for found in (first, second)]  # each still in its run
+
+
+def test_champion_that_changes_while_a_candidate_is_compared_with_it_is_not_replaced_unseen(
+    store: Store, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_champion(*_: Any) -> None:
+        newer = store.client.create_model_version(store.name, version_of(store, "champion").source)
+        store.client.set_registered_model_alias(store.name, "champion", newer.version)
+
+    monkeypatch.setattr("pipeline.store.registry.read_champion", read_champion)
+    with pytest.raises(OvertakenError, match="has become champion"):
+        promote(store, {"cnn": candidate(store, workspace, "cnn", 0.995, wrong=0)}, GATE, OLD)
+    assert champion(store) == "3"
 
 
 def test_version_that_was_rolled_back_does_not_replace_a_champion_whose_model_was_deleted(

@@ -20,6 +20,7 @@ from pipeline.store.runs import PARENT
 from tests.end_to_end.conftest import (
     STUDY_EXPERIMENT,
     add_study,
+    copy_workspace,
     describe_store,
     environment_of,
     free_port,
@@ -28,6 +29,7 @@ from tests.end_to_end.conftest import (
     running,
     runs_of,
 )
+from tests.processes import Process
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 # What a training shows of itself, without the training.
@@ -95,14 +97,13 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
 
     # The server dies as soon as the first model's run is complete.
     dies = (
-        "import os, sys, pipeline.track as track, pipeline.store.projection as projection\n"
+        "import os, sys, pipeline.track as track, pipeline.store.convergence as convergence\n"
         "from pipeline.runtime.command import run\n"
-        "original = projection.log_child\n"
-        "def log_child(*args):\n"
-        "    done = original(*args)\n"
-        "    os.killpg(int(sys.argv[1]), 9)\n"
-        "    return done\n"
-        "projection.log_child = log_child\n"
+        "original, calls = convergence.make_child, iter(range(9))\n"
+        "def make_child(*args):\n"
+        "    next(calls) and os.killpg(int(sys.argv[1]), 9)\n"
+        "    return original(*args)\n"
+        "convergence.make_child = make_child\n"
         "run(lambda: track.main([]))\n"
     )
     with (clone / "server.log").open("w") as log:
@@ -168,6 +169,35 @@ def test_server_on_postgresql_holds_the_same_runs_and_completes_what_a_death_lef
         assert {entry["alias"] for entry in model["aliases"]} == {"champion", "challenger"}
         assert describe_store(MlflowClient(address)) == describe_store(read_store(tracked))
         check_study(clone, address)
+
+
+def test_two_tracks_at_the_same_time_leave_each_run_once(
+    database: str, tracked: Path, tmp_path: Path, read_store: Callable[[Path], MlflowClient]
+) -> None:
+    port, another = free_port(), f"{database.rpartition('/')[0]}/another"
+    at = ["-h", "127.0.0.1", "-p", database.rpartition(":")[2].partition("/")[0], "-U", "mlflow"]
+    subprocess.run([str(BINARIES[-1] / "createdb"), *at, "another"], check=True)
+    address = f"http://127.0.0.1:{port}"
+    folders = [copy_workspace(tracked, tmp_path / name) for name in ("first", "second")]
+    for folder in folders:
+        study = add_study(folder, seeds=1)
+    environment = environment_of() | {"MLFLOW_TRACKING_URI": address}
+    with running(serve(another, port), folder=tmp_path, ready=f"{address}/health", environment=environment_of()):
+        tracks = [
+            Process(["-m", "pipeline.track"], folder=folder, environment=environment, errors=folder / "said")
+            for folder in folders
+        ]
+        codes = [track.wait(300) for track in tracks]
+        assert codes == [0, 0], [(folder / "said").read_text() for folder in folders]
+        client = MlflowClient(address)
+        assert describe_store(client) == describe_store(read_store(tracked))
+        names = [run.info.run_name for run in runs_of(client, STUDY_EXPERIMENT)]
+        assert len(names) == len(set(names)) == 1 + len(study.trials)
+        done = run_module("track", folder=folders[0], MLFLOW_TRACKING_URI=address)
+        assert [line.partition(": ")[2] for line in done.stdout.splitlines()] == [
+            "the store already holds its 3 runs",
+            f"the store already holds its {len(names)} runs",
+        ]
 
 
 def check_study(workspace: Path, address: str) -> None:

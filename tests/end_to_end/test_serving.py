@@ -348,7 +348,7 @@ def test_each_registered_model_runs_its_own_copy_of_the_library(registered: Path
         images = np.random.default_rng(1).integers(0, 256, (3, 28, 28, 1), np.uint8)
         models = [mlflow.pyfunc.load_model(path) for path in sys.argv[1:]]
         print(json.dumps([model.predict(images)["probabilities"].tolist() for model in models]))
-        print(dataset.__file__, __import__("fashion_mnist.sources.images").data.images.__file__)
+        print(dataset.__file__, __import__("fashion_mnist.sources.images").sources.images.__file__)
     """
     done = run_script(script, *map(str, copies), folder=registered)
     assert done.returncode == 0, done.stderr
@@ -356,4 +356,5 @@ def test_each_registered_model_runs_its_own_copy_of_the_library(registered: Path
     first, second = json.loads(said)
     assert np.array(first).shape == np.array(second).shape == (3, 10)
     assert not np.allclose(first, second)
-    assert files.split() == [str(registered / f"src/fashion_mnist/data/{name}.py") for name in ("dataset", "images")]
+    modules = ("data/dataset", "sources/images")
+    assert files.split() == [str(registered / f"src/fashion_mnist/{name}.py") for name in modules]

@@ -55,9 +55,7 @@ def run_forked(
     Forked, so that what is imported here need not be imported again: a point takes a fraction of a second.
     """
     errors = folder.parent / "stderr"
-    child = os.fork()
-    if child == 0:
-        _become(work, folder, errors, wait=options is not None)
+    child = start_forked(work, folder, errors, wait=options is not None)
     if options is not None:
         _await(lambda: _state(child) == "T")
         command = ["strace", "-qq", "-y", "-o", str(log), *options, "-p", str(child)]
@@ -70,6 +68,14 @@ def run_forked(
     if options is not None:
         tracer.wait(20)
     return Ended(os.waitstatus_to_exitcode(status), errors.read_text(), _disturbed(log) if log else "")
+
+
+def start_forked(work: Callable[[], object], folder: Path, errors: Path, *, wait: bool = False) -> int:
+    """Start a function in a child of this process; returns its id. wait: let the child stop before it begins."""
+    child = os.fork()
+    if child == 0:
+        _become(work, folder, errors, wait=wait)
+    return child
 
 
 def _become(work: Callable[[], object], folder: Path, errors: Path, *, wait: bool) -> None:

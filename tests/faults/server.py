@@ -9,15 +9,20 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from socket import socket
 
 import requests
 
 from pipeline.runtime.command import quiet_import
 from tests.end_to_end.conftest import free_port
 
-# When the server dies: before a request arrives, while it works on it, or after it has, but before it answers.
+# When a process dies: before a request is sent, while the server works on it, or after that, before its answer.
 MOMENTS = ("before", "during", "after")
 MIDST_SECONDS = 0.004
+# How long a process waits for the other's next request.
+STEP_SECONDS = 3
+Send = Callable[[], requests.Response]
+Handle = Callable[[int, Send], requests.Response]
 
 
 class Server:
@@ -74,30 +79,58 @@ class Server:
             os._exit(0)
 
 
-def disturb_requests(number: int, moment: str, server: int, *, log: Path) -> None:
-    """Let the server die at this process' n-th request, counted over all threads; 0: never. The log lists all."""
+def intercept(handle: Handle, log: Path) -> None:
+    """Let a function send this process' requests, given the number of each over all threads; the log lists them."""
     original, counter, lock = requests.Session.send, itertools.count(1), threading.Lock()
 
     def send(self: requests.Session, request: requests.PreparedRequest, **options: object) -> requests.Response:
         with lock:
-            present = next(counter)
+            number = next(counter)
             with log.open("a") as file:
                 file.write(f"{request.method} {request.path_url.partition('?')[0]}\n")
-        if present != number:
-            return original(self, request, **options)
-        return _die(lambda: original(self, request, **options), moment, server)
+        return handle(number, lambda: original(self, request, **options))
 
     requests.Session.send = send  # type: ignore[assignment, method-assign]
 
 
-def _die(ask: Callable[[], requests.Response], moment: str, server: int) -> requests.Response:
-    """Send a request to a server that dies."""
-    if moment == "before":
-        os.kill(server, signal.SIGKILL)
-    elif moment == "during":
-        threading.Timer(MIDST_SECONDS, os.kill, (server, signal.SIGKILL)).start()
-    answer = ask()
-    if moment == "after":
-        os.kill(server, signal.SIGKILL)
-        raise requests.ConnectionError("the answer was lost")
-    return answer
+def send_all(_: int, send: Send) -> requests.Response:
+    """Disturb nothing."""
+    return send()
+
+
+def kill(process: int, number: int, moment: str) -> Handle:
+    """Let a process die at the n-th request of this one, which may be it."""
+
+    def handle(present: int, send: Send) -> requests.Response:
+        if present != number:
+            return send()
+        if moment == "before":
+            os.kill(process, signal.SIGKILL)
+        elif moment == "during":
+            threading.Timer(MIDST_SECONDS, os.kill, (process, signal.SIGKILL)).start()
+        answer = send()
+        if moment == "after":
+            os.kill(process, signal.SIGKILL)
+            raise requests.ConnectionError("the answer was lost")
+        return answer
+
+    return handle
+
+
+def in_step(own: socket, other: socket, handle: Handle, *, lead: int = 0) -> Handle:
+    """Send each request at the moment at which another process sends one, once this one has sent `lead` by itself.
+
+    own, other: the ends of a pair, of which each process uses one. No lock is shared, which a killed one could keep.
+    """
+    lock = threading.Lock()
+
+    def wait(number: int, send: Send) -> requests.Response:
+        other.close()  # this process' copy, or the end of the other process would not be seen
+        if number > lead:
+            with lock, suppress(OSError):
+                own.settimeout(STEP_SECONDS)
+                own.send(b".")
+                own.recv(1)
+        return handle(number, send)
+
+    return wait

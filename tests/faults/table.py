@@ -7,7 +7,7 @@ from pipeline.runtime.machine import cpu_model
 from tests.faults.cases import CASES
 from tests.faults.damage import DAMAGE, PLACES
 from tests.faults.judge import KILL, Verdict
-from tests.faults.together import KILLED_SERVER, MEETINGS, TOGETHER
+from tests.faults.together import KILLINGS, MEETINGS, TOGETHER
 
 BEGIN, END = "<!-- make faults writes from here -->", "<!-- to here -->"
 
@@ -63,7 +63,7 @@ def make_table(verdicts: Sequence[Verdict]) -> str:
 
 def name_missing(verdicts: Sequence[Verdict]) -> list[str]:
     """Say which cases a run did not reach, such as one that was stopped."""
-    wanted = [*(case.name for case in CASES), DAMAGE, *(meeting.name for meeting in MEETINGS), KILLED_SERVER]
+    wanted = [*(case.name for case in CASES), DAMAGE, *(meeting.name for meeting in MEETINGS), *KILLINGS]
     found = {verdict.fault if verdict.case == TOGETHER else verdict.case for verdict in verdicts}
     missing = [name for name in wanted if name not in found]
     return (

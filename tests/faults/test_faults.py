@@ -1,6 +1,7 @@
 """A small share of `make faults`: kills, failing calls and damage where a point takes a fraction of a second."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.faults.calls import available
 from tests.faults.cases import CASES, read_runs
 from tests.faults.damage import PLACES, damage
 from tests.faults.judge import KILL, disturb, take_reference
-from tests.faults.together import kill_server, two_tracks
+from tests.faults.together import kill_server, kill_track, list_requests, two_tracks
 
 __all__ = ["tracked"]
 
@@ -69,14 +70,33 @@ def test_store_that_must_be_mended_is_mended_also_after_a_kill(name: str, tracke
     assert [verdict for verdict in verdicts if verdict.wrong] == []
 
 
-def test_two_tracks_against_one_server_take_turns(with_runs: Path) -> None:
-    ended, wrong = two_tracks(with_runs, 1)
+@pytest.mark.parametrize("lead", [0, 2])
+def test_two_tracks_against_one_server_leave_each_run_once(with_runs: Path, lead: int) -> None:
+    ended, wrong = two_tracks(with_runs, lead)
     assert [end.code for end in ended] == [0, 0]
     assert wrong == []
 
 
+@pytest.fixture(scope="module")
+def asked(with_runs: Path) -> list[str]:
+    """The requests of an undisturbed `track`."""
+    return [line.partition("/mlflow/")[2] for line in list_requests(with_runs)]
+
+
+# While it logs a model, when a run is complete, and when it registers versions: about there, since it meets another.
+@pytest.mark.parametrize(
+    ("near", "moment"), [("logged-models", "during"), ("runs/update", "after"), ("model-versions/create", "before")]
+)
+def test_track_that_is_killed_beside_another_one_loses_no_run_and_leaves_none_twice(
+    with_runs: Path, asked: list[str], near: str, moment: str
+) -> None:
+    ended, wrong = kill_track(with_runs, 1 + asked.index(near), moment)
+    assert [end.code for end in ended] == [-signal.SIGKILL, 0]
+    assert wrong == []
+
+
 def test_server_that_dies_during_a_request_loses_no_run_and_makes_none_twice(with_runs: Path) -> None:
-    ended, wrong = kill_server(with_runs, 12, "during")
+    (ended,), wrong = kill_server(with_runs, 12, "during")
     assert ended.code == 1
     assert wrong == []
 

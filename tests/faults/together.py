@@ -5,11 +5,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +19,17 @@ import requests
 from pipeline.runtime.paths import PARAMS, archive_of
 from pipeline.tools.demo import PROJECT, change_params, run_dvc
 from tests.end_to_end.conftest import environment_of, free_port
-from tests.faults.calls import Ended, run_forked
+from tests.faults.calls import Ended, run_forked, start_forked
 from tests.faults.cases import dvc_environment, no_store, read_names, read_runs, run_stage
 from tests.faults.judge import Verdict, difference
-from tests.faults.server import MOMENTS, Server, disturb_requests
+from tests.faults.server import MOMENTS, Handle, Send, Server, in_step, intercept, kill, send_all
 from tests.faults.workspaces import outputs_of, plant, restore, snapshot
 
 TOGETHER = "at the same time"
 KILLED_SERVER = "a server that dies during a request of `track`"
+KILLED_TRACK = "two `track` against one server, one of which is killed at a request"
+# Requests that change nothing at a server.
+READS = re.compile(r"GET |POST \S+/search$")
 PATIENCE_SECONDS = 600
 
 
@@ -170,24 +174,59 @@ def await_answer(address: str, running: Running) -> None:
 
 
 def two_tracks(folder: Path, number: int) -> tuple[list[Ended], list[str]]:
-    """Start `track` in two copies of a workspace, which share no lock, against one server."""
-    clone = folder / "clone"
+    """Run `track` in two copies of a workspace, which share no lock, against one server, in step request by request."""
+    return meet_at_server(folder, lead=5 * number)
+
+
+def kill_track(folder: Path, number: int, moment: str) -> tuple[list[Ended], list[str]]:
+    """Let two `track` write to one server in step, and one of them die at a request; then repeat that one."""
+    return meet_at_server(folder, number=number, moment=moment)
+
+
+def meet_at_server(folder: Path, *, lead: int = 0, number: int = 0, moment: str = "") -> tuple[list[Ended], list[str]]:
+    """Run two `track` against one server and compare what is there in the end with the undisturbed workspace's.
+
+    lead: requests that the first is ahead; number: the request at which the first one dies, 0 for none.
+    """
+    clone, other, log = folder / "clone", folder / "other", folder / "requests"
     restore(folder / "base", clone)
     no_store(clone)
-    other = folder / "other"
     restore(clone, other)
     server = new_server(folder)
     try:
-        command = [sys.executable, "-m", "pipeline.track"]
-        first = start(command, clone, "first", MLFLOW_TRACKING_URI=server.address)
-        time.sleep(0.7 * number)
-        second = start(command, other, "second", MLFLOW_TRACKING_URI=server.address)
-        ended = [first.wait(), second.wait()]
-        wrong = judge_pair(ended) + compare_runs(read_runs(clone, server.address), reference_runs(folder))
+
+        def disturbed(request: int, send: Send) -> requests.Response:
+            return kill(os.getpid(), number, moment)(request, send)  # the child's own id
+
+        ends = socket.socketpair()
+        handles = [in_step(*ends, disturbed, lead=lead), in_step(*ends[::-1], send_all)]
+        works = [tracking(server, handle, folder / f"requests-{index}") for index, handle in enumerate(handles)]
+        ended = run_together(works, [clone, other], ends)
+        survivors = ended[1:] if number else ended
+        wrong = [f"track: exit code {end.code}: {end.said[-300:]}" for end in survivors if end.code]
+        for _ in range(2 if number else 1):  # a killed one is completed by the next
+            again = track_against(server, clone, send_all, log=log)
+            wrong += [] if again.code == 0 else [f"the repetition fails: {again.said[-300:]}"]
+        changes = [line for line in log.read_text().splitlines() if not READS.match(line)]
+        wrong += [f"a repetition changes something: {changes[0]}"] if changes else []
+        wrong += compare_runs(read_runs(clone, server.address), reference_runs(folder))
         return ended, wrong + count(read_names(clone, server.address), 3)
     finally:
         server.stop()
         shutil.rmtree(other)
+
+
+def run_together(works: list[Callable[[], None]], folders: list[Path], ends: Iterable[socket.socket]) -> list[Ended]:
+    """Run functions at the same time, each in a child of this process and in a folder of its own.
+
+    ends: what the children talk to each other by; closed here, so that one notices when the other ends.
+    """
+    errors = [folder.with_name(f"said-{folder.name}") for folder in folders]
+    children = [start_forked(*job) for job in zip(works, folders, errors, strict=True)]
+    for end in ends:
+        end.close()
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    return [Ended(code, said.read_text(), "") for code, said in zip(codes, errors, strict=True)]
 
 
 def new_server(folder: Path) -> Server:
@@ -286,39 +325,43 @@ def await_queue(clone: Path) -> list[str]:
     return ["the queue does not end"]
 
 
-def kill_server(folder: Path, number: int, moment: str) -> tuple[Ended, list[str]]:
+def kill_server(folder: Path, number: int, moment: str) -> tuple[list[Ended], list[str]]:
     """Let a server die at one request of `track`, start it again, repeat `track`, and compare."""
     clone = folder / "clone"
     restore(folder / "base", clone)
     no_store(clone)
     server = new_server(folder)
     try:
-        ended = track_against(server, clone, number, moment, log=folder / "requests")
+        ended = track_against(server, clone, kill(server.process, number, moment), log=folder / "requests")
         wrong = [] if ended.code in (0, 1) else [f"exit code {ended.code}"]
         lines = ended.said.splitlines()
-        # A server that dies when all is written, at most keeps the turn of a process that has ended.
         if ended.code and (len(lines) != 1 or not lines[0].startswith(f"error: {server.address}: ")):
             wrong.append(f"says {ended.said[-300:]!r}")
         server.stop()
         server.start()
-        again = track_against(server, clone, 0, "", log=folder / "requests")
+        again = track_against(server, clone, send_all, log=folder / "requests")
         wrong += [] if again.code == 0 else [f"the repetition fails: {again.said[-300:]}"]
         wrong += compare_runs(read_runs(clone, server.address), reference_runs(folder))
-        return ended, wrong + count(read_names(clone, server.address), 3)
+        return [ended], wrong + count(read_names(clone, server.address), 3)
     finally:
         server.stop()
 
 
-def track_against(server: Server, clone: Path, number: int, moment: str, *, log: Path) -> Ended:
-    """Run `track` against a server that dies at its n-th request; 0: never."""
+def track_against(server: Server, clone: Path, handle: Handle, *, log: Path) -> Ended:
+    """Run `track` against a server, with its requests in the hands of a function."""
+    return run_forked(tracking(server, handle, log), clone)
+
+
+def tracking(server: Server, handle: Handle, log: Path) -> Callable[[], None]:
+    """Return a `track` to run in a child."""
+    log.unlink(missing_ok=True)
 
     def track() -> None:
         os.environ["MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR"] = "0"
-        disturb_requests(number, moment, server.process, log=log)
+        intercept(handle, log)
         run_stage("track", [], MLFLOW_TRACKING_URI=server.address)
 
-    log.unlink(missing_ok=True)
-    return run_forked(track, clone)
+    return track
 
 
 def list_requests(folder: Path) -> list[str]:
@@ -328,7 +371,7 @@ def list_requests(folder: Path) -> list[str]:
     no_store(clone)
     server = new_server(folder)
     try:
-        ended = track_against(server, clone, 0, "", log=folder / "requests")
+        ended = track_against(server, clone, send_all, log=folder / "requests")
         assert ended.code == 0, ended.said
         return (folder / "requests").read_text().splitlines()
     finally:
@@ -344,22 +387,25 @@ MEETINGS = [
 ]
 
 
+KILLINGS = {KILLED_SERVER: kill_server, KILLED_TRACK: kill_track}
+
+
 def points(folder: Path, most: int) -> Iterator[tuple[str, str, str, int]]:
-    """List all meetings and all requests at which a server dies: name, fault, what, number."""
+    """List all meetings and all requests at which a server or `track` dies: name, fault, what, number."""
     for meeting in MEETINGS:
         yield from ((TOGETHER, meeting.name, "", number) for number in range(meeting.times))
     asked = list_requests(folder)
     step = max(1, round(len(asked) / most))
     for number in range(1, len(asked) + 1, step):
-        yield TOGETHER, KILLED_SERVER, f"{MOMENTS[number // step % len(MOMENTS)]} {asked[number - 1]}", number
+        moment = f"{MOMENTS[number // step % len(MOMENTS)]} {asked[number - 1]}"
+        yield from ((TOGETHER, name, moment, number) for name in KILLINGS)
 
 
 def meet(folder: Path, key: tuple[str, str, str, int]) -> Verdict:
     """Let one meeting take place."""
     _, name, what, number = key
-    if name == KILLED_SERVER:
-        killed, wrong = kill_server(folder, number, what.partition(" ")[0])
-        ended = [killed]
+    if name in KILLINGS:
+        ended, wrong = KILLINGS[name](folder, number, what.partition(" ")[0])
     else:
         ended, wrong = next(meeting.run for meeting in MEETINGS if meeting.name == name)(folder, number)
     worst = max(ended, key=lambda end: abs(end.code))
