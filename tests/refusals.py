@@ -110,7 +110,7 @@ IDX = Group(
         "an empty file": b"",
         "a web page": b"<html>moved</html>",
         "a web page, compressed": gzip.compress(b"<html>moved</html>"),
-        "cut in its midst": encode_idx(np.zeros((9, 28, 28), np.uint8))[:-9],
+        "cut off": encode_idx(np.zeros((9, 28, 28), np.uint8))[:-9],
         "its checksum changed": encode_idx(np.zeros((9, 28, 28), np.uint8))[:-8] + b"12345678",
         "nothing but two bytes, compressed": gzip.compress(b"\0\0"),
         "labels": encode_idx(np.zeros(9, np.uint8)),
@@ -147,7 +147,7 @@ DOCUMENT = Group(
     lambda path: parse_json(Path(path).read_bytes(), name=path),
     {
         "an empty file": b"",
-        "cut in its midst": b'{"difference": 0.0',
+        "cut off": b'{"difference": 0.0',
         "Python in place of JSON": b"{'difference': None}",
         "a comma too many": b'{"difference": 0.1,}',
         "two documents": b"{} {}",
@@ -192,7 +192,7 @@ RECORD = Group(
     lambda _: read_lock(),
     {
         "an empty file": b"",
-        "cut in its midst": LOCK[:60].encode(),
+        "cut off": LOCK[:60].encode(),
         "marks of a merge": f"<<<<<<< HEAD\n{LOCK}=======\n>>>>>>> main\n".encode(),
         "a list": b"- download\n",
         "stages as a list": b"stages: [download]\n",
@@ -210,7 +210,7 @@ ARCHIVE = Group(
         "an empty file": b"",
         "a text": b"not a network",
         "a pickle": pickle.dumps({"weights": [1]}),
-        "cut in its midst": network({})[:-30],
+        "cut off": network({})[:-30],
         "a file beside the network": packed(("config.json", b"{}"), ("install.py", b"")),
         "a path out of the archive": packed(("../../.bashrc", b"")),
         "a part twice": packed(("config.json", b"{}"), ("config.json", b"{}")),
@@ -235,7 +235,7 @@ PICTURES = Group(
         "a text named .png": lambda path: put(path / "shirt.png", b"a shirt"),
         "an empty .png": lambda path: put(path / "shirt.png", b""),
         "a folder named .png": lambda path: (path / "shirt.png").mkdir(parents=True),
-        "a PNG cut in its midst": lambda path: put(path / "shirt.png", png()[:-20]),
+        "a PNG cut off": lambda path: put(path / "shirt.png", png()[:-20]),
         "another size": lambda path: put(path / "shirt.png", png((28, 27))),
         "a size of ten billion pixels": lambda path: put(path / "shirt.png", with_size(png(), 100_000, 100_000)),
         "16 bits for a pixel": lambda path: put(path / "shirt.png", png(mode="I;16")),
@@ -270,7 +270,7 @@ ARRAYS = Group(
         "a text": b"no arrays",
         "a pickle": pickle.dumps([1]),
         "an array of objects": saved(images=np.array([{}, []], dtype=object)),
-        "cut in its midst": saved(images=np.zeros(9))[:-40],
+        "cut off": saved(images=np.zeros(9))[:-40],
     },
 )
 STUDY = Group(

@@ -137,7 +137,7 @@ def add_replicates(place: Place, state: RecordedEvaluation, models: Sequence[str
     advice = advice if place.name else "Run `make study`"
     there = STUDY.name in place.list(str(STUDY.parent))
     description = parse_json(place.read(STUDY.as_posix()), name=f"{place.name}{STUDY}") if there else {}
-    if fault := find_fault(description, state, models):
+    if fault := study_fault(description, state, models):
         raise StudyError(f"{place.name}{STUDY}: {fault}. {advice}")
     study = read_study(description, place.read, models=models, place=place.name)
     evaluations, classes = dict(state.evaluations), len(state.data["test"]["class_counts"])
@@ -153,13 +153,13 @@ def add_replicates(place: Place, state: RecordedEvaluation, models: Sequence[str
     return state._replace(evaluations=evaluations)
 
 
-def find_fault(description: Any, state: RecordedEvaluation, models: Sequence[str]) -> str | None:
+def study_fault(description: Any, state: RecordedEvaluation, models: Sequence[str]) -> str | None:
     """Say why a study does not fit the evaluation beside it: none, other data or parameters; None if it fits."""
     if not isinstance(description, Mapping) or not description:
         return "holds no study; expected many trainings of each model"
     found, expected = description["data"], data_digests(state.data)
     if differing := [part for part, sha256 in expected.items() if found.get(part) != sha256]:
-        return f"its {differing[0]} are others than in {DATA}; expected a study of the same data"
+        return f"its {differing[0]} differ from those in {DATA}; expected a study of the same data"
     for model in models:
         studied, recorded = description["train"].get(model), state.training_of(model).params.get(f"train.{model}", {})
         trained = {key: value for key, value in recorded.items() if key not in SET_BY_STUDY}

@@ -24,14 +24,14 @@ def check_packages(lock: Path = COMPUTE_LOCK) -> None:
         lines = [line.rstrip(" \\") for line in read_bytes(lock).decode().splitlines() if line[:1].isalnum()]
         locked = [Requirement(line) for line in lines]
     for package in locked:
-        if (package.marker is None or package.marker.evaluate()) and (found := find_difference(package)):
+        if (package.marker is None or package.marker.evaluate()) and (found := package_fault(package)):
             raise ArtifactError(
                 f"{package.name}: {found}; expected {package.specifier}, as {lock} says. Run `make .venv/run` and use "
                 "that environment, without PYTHONPATH"
             )
 
 
-def find_difference(package: Requirement) -> str | None:
+def package_fault(package: Requirement) -> str | None:
     """Say which package is found instead of the required one; None if that is found."""
     try:
         installed = distribution(package.name)

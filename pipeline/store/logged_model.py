@@ -29,7 +29,7 @@ LIBRARY_FOLDER = Path(fashion_mnist.__file__).parent
 PACKAGES = ("keras", "mlflow", "numpy", "pydantic", "scipy", "tensorflow")
 # The tag of a logged model with the digests of its files; it is in the store's database, not beside the files.
 CONTENT = "content"
-CODE = "code"
+CODE_FOLDER = "code"
 MAKE_AGAIN = "run `python -m pipeline.track`, which registers the models of the present state again"
 
 
@@ -48,7 +48,7 @@ def log_model(store: Store, run_id: str, network: Network, *, name: str, tags: M
     client, (archive, dataset) = store.client, network
     logged = client.create_logged_model(store.experiment_id, name=name, source_run_id=run_id, tags=dict(tags))
     with tempfile.TemporaryDirectory() as scratch:
-        folder, code = f"{scratch}/model", Path(scratch, CODE)
+        folder, code = f"{scratch}/model", Path(scratch, CODE_FOLDER)
         shutil.copytree(LIBRARY_FOLDER, code / LIBRARY, ignore=shutil.ignore_patterns(*ADDED))
         mlflow.pyfunc.save_model(
             folder,
@@ -116,11 +116,11 @@ def load_registered(store: Store, model_uri: str) -> Iterator[LoadedModel]:
 
 def load_copy(folder: Path) -> LoadedModel:
     """Load a model from a copy of its files, by the code among them; older ones import some of it when they predict."""
-    with library_from(folder / CODE):
+    with library_from(folder / CODE_FOLDER):
         model = mlflow.pyfunc.load_model(str(folder))
 
     def predict(images: np.ndarray[Any, Any]) -> Mapping[str, np.ndarray[Any, Any]]:
-        with library_from(folder / CODE):
+        with library_from(folder / CODE_FOLDER):
             answer: Mapping[str, np.ndarray[Any, Any]] = model.predict(images)
         return answer
 
@@ -168,8 +168,8 @@ def find_fault(store: Store, source: str) -> str | None:
 def digest_parts(folder: Path) -> dict[str, str]:
     """Return the sha256 of each of a model's files by path, and of its copy of the library as one."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {CODE: digest_folder(folder / CODE)} | {
+    return {CODE_FOLDER: digest_folder(folder / CODE_FOLDER)} | {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
         for name, path in files.items()
-        if not name.startswith(f"{CODE}/") and path.name not in ADDED
+        if not name.startswith(f"{CODE_FOLDER}/") and path.name not in ADDED
     }

@@ -72,9 +72,10 @@ def connect(address: str, *, say: Callable[[str], None]) -> Client:
             difference = f"its distributed is {found.version}, here it is {here}"
         client = Client(address) if found.kind == "Scheduler" else None
     except Exception as error:  # what Dask raises depends on the bytes that another service sends
+        reason = difference or why_unreachable(error, patience)
         raise ClusterError(
-            f"{name}: no Dask scheduler answers ({difference or reason_of(error, patience)}); expected the address "
-            "that `dask scheduler` prints. To train on this machine, unset that, or DASK_SCHEDULER_ADDRESS"
+            f"{name}: no Dask scheduler answers ({reason}); expected the address that `dask scheduler` prints. "
+            "To train on this machine, unset that, or DASK_SCHEDULER_ADDRESS"
         ) from error
     if client is None:
         raise ClusterError(f"{name}: is a Dask {found.kind.lower()}; expected the scheduler's address")
@@ -92,7 +93,7 @@ async def identify(address: str) -> Service:
     return Service(identity["type"], versions["packages"]["distributed"])
 
 
-def reason_of(error: Exception, patience: float) -> str:
+def why_unreachable(error: Exception, patience: float) -> str:
     """Say in some words why there is no connection."""
     if isinstance(error, MemoryError):  # the first bytes, read as a length
         return "what listens there speaks another protocol"

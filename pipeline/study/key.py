@@ -22,11 +22,11 @@ from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
 from fashion_mnist.study.plan import Trial, short_trial
 from pipeline.bytes.formats import read_json, read_split
+from pipeline.runtime.edits import CODE
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.paths import DATA, NORMALIZED
 from pipeline.study.process import end_processes, run_process
 
-CODE = ("pipeline", "src")
 ONE_AT_A_TIME = Lock()
 
 

@@ -1,7 +1,6 @@
 """The tables of a study: a row for each epoch of each trial, and a column of predictions for each seed.
 
-reports/study.json describes the study and holds the sha256 of both kinds of table: whoever reads it alone depends on
-all of them.
+reports/study.json describes the study and holds the sha256 of both kinds of table, so it stands for all of them.
 """
 
 import csv
@@ -78,7 +77,7 @@ def parse_replicates(content: bytes, *, name: str) -> tuple[Labels, Labels]:
     header = content.partition(b"\n")[0].decode(errors="replace").split(",")
     with reading(name, advice=AGAIN):
         if header[0] != "label" or len(header) < 2 or len(set(header)) < len(header):
-            raise ValueError("columns are others; expected label, then one for each seed")
+            raise ValueError("the columns differ; expected label, then one for each seed")
     try:
         table = parse_csv(content, columns=dict.fromkeys(header, "uint16"), name=name)
     except ArtifactError as error:  # which advises `dvc repro`, as for tables that a stage writes

@@ -375,7 +375,7 @@ def test_study_of_other_data_cannot_be_judged(judged: Judge) -> None:
     write_data(sha256="5678")
     code, said = judged("--seeds")
     assert code == CANNOT_JUDGE
-    assert "reports/study.json: its train images are others" in said
+    assert "reports/study.json: its train images differ" in said
 
 
 @pytest.mark.usefixtures("studied")

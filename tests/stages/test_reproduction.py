@@ -118,7 +118,7 @@ def test_gate_judges_where_no_bits_are_promised(
         change_params(Path("params.yaml"), {"train.cnn.instructions": "native"})
     else:  # results of a machine whose packages are not the locked ones
         monkeypatch.setattr(
-            packages, "find_difference", lambda package: "is not that" if package.name == "numpy" else None
+            packages, "package_fault", lambda package: "is not that" if package.name == "numpy" else None
         )
     code, said = verdict(capsys)
     assert code == 0

@@ -1,4 +1,4 @@
-"""A rollback that ends in its midst: repeated, it leaves what one that was not disturbed leaves."""
+"""A rollback that is cut off: repeated, it leaves what one that was not disturbed leaves."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -134,7 +134,7 @@ class Study(NamedTuple):
         return right
 
     def histories(self, kind: Kind, model: str, column: str, *, units: int | None = None) -> npt.NDArray[np.float64]:
-        """Return one column of the history of each training of a kind, shape (seeds, epochs); units: of those alone."""
+        """Return one column of the history of each training of a kind, shape (seeds, epochs); units: only of those."""
         chosen = (trial for trial in self.trials if (trial.kind, trial.model) == (kind, model))
         return np.stack([trial.history[column] for trial in chosen if units in (None, trial.units)])
 

@@ -1,4 +1,4 @@
-"""How far apart trainings that differ in chance alone end: their spread, and where one more would end."""
+"""How far apart trainings end that differ only by chance: their spread, and where one more would end."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Hidden units against epochs, judged on validation alone: where a network begins to overfit, and how large is enough.
+"""Hidden units against epochs, judged only on validation: where a network begins to overfit, and how large is enough.
 
 The test split has no part in this, so that it stays fit for judging what is chosen here.
 """

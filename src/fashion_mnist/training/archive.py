@@ -80,7 +80,7 @@ def refuse_foreign(archive: bytes, *, name: str) -> None:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{name}: does not load ({reason}); expected a .keras file. Train again.") from error
     if code:
-        raise DataError(f"{name}: {CONFIG} names {code}, which is code; expected Keras's own layers alone")
+        raise DataError(f"{name}: {CONFIG} names {code}, which is code; expected only Keras's own layers")
 
 
 def _foreign_objects(config: Any) -> Iterator[str]:
