@@ -16,7 +16,7 @@ from pipeline.tools.demo import PROJECT, make_workspace
 from tests.end_to_end.conftest import copy_workspace, environment_of, environment_of_dvc, free_port, run_module
 from tests.end_to_end.remote_servers import sshd
 from tests.end_to_end.slurm import slurm
-from tests.end_to_end.test_study import SMALL_STUDY, results_in, stored, wait_until
+from tests.end_to_end.test_study import SMALL_STUDY, edit_loop, results_in, stored, wait_until
 
 PAGE = PROJECT / "docs/study.md"
 # The numbers of the page, for a node of two cores.
@@ -124,8 +124,8 @@ def test_by_hand_with_a_worker_killed_and_others_refused(
     address = {"HOST": "127.0.0.1", "8786": free_port()}
     driver, first, second = checkouts("driver"), checkouts("first"), checkouts("a second")
     other, elsewhere = checkouts("other"), tmp_path / "elsewhere"
-    with (other / "requirements/compute.txt").open("a") as lock:
-        lock.write("# another lock\n")
+    edit_loop(other, moves_bits=True)
+    edit_loop(second, moves_bits=False)  # which is no reason to refuse it
     elsewhere.mkdir()
     (elsewhere / ".venv").symlink_to(sys.prefix)  # no checkout, as the scheduler needs none
     worker_line = fill(worker_line, address)
@@ -140,7 +140,7 @@ def test_by_hand_with_a_worker_killed_and_others_refused(
         assert [worker.wait(60) for worker in rest]  # they end with the scheduler
     refused = [line for line in said_in(driver).splitlines() if "is refused" in line]
     assert len(refused) == 2
-    assert any("requirements/compute.txt" in line for line in refused)
+    assert any("a short training of dense gives other figures than on the driver" in line for line in refused)
     assert any(f"{elsewhere}: No module named 'pipeline'" in line for line in refused)
     assert results_in(driver) == expected
     assert not (other / "study/trials").exists()
