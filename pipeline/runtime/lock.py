@@ -127,7 +127,9 @@ def way_back(stage: str, path: Path, md5: str) -> str:
     damaged = [str(copy) for copy, is_whole in copies.items() if is_whole is False]
     again, place = f"dvc repro --single-item {stage}", shlex.quote(str(path))
     if damaged:
-        return f"`rm -f {shlex.join(damaged)}; {again} --force`, since its copy in DVC's cache is damaged too"
+        # Without the output itself, which may be a link to the copy: DVC does not run a stage whose links lead nowhere.
+        gone = shlex.join([str(path), *damaged])
+        return f"`rm -rf {gone}; {again} --force`, since its copy in DVC's cache is damaged too"
     if all(copies.values()) and path not in outputs_in_git(stage):
         return f"`rm -r {place}; dvc checkout {place}`"
     # dvc checkout does not touch files that git tracks; DVC's run cache may still hold them.

@@ -67,7 +67,9 @@ def run_stage(module: str, argv: Sequence[str], **environment: str) -> None:
         del os.environ[name]
     os.environ |= environment
     command.refuse_another_checkout = lambda: None  # a fork has the project's modules; the workspace holds the same
-    command.run(importlib.import_module(f"pipeline.{module}").main)
+    name = f"pipeline.{module}"
+    found = importlib.import_module(name)
+    command.run((found if hasattr(found, "main") else importlib.import_module(f"{name}.__main__")).main)
 
 
 def preload(case: Case, clone: Path) -> None:

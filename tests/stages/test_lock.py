@@ -95,7 +95,9 @@ def test_damaged_input_is_named_with_the_command_that_brings_it_back(recorded: P
 def test_damaged_copy_in_the_cache_is_not_trusted(recorded: Path) -> None:
     for path in (MODEL, CACHE / OBJECT):
         (recorded / path).write_bytes(b"damaged")
-    with pytest.raises(ArtifactError, match=rf"`rm -f {CACHE / OBJECT}; dvc repro --single-item train@dense --force`"):
+    with pytest.raises(
+        ArtifactError, match=rf"`rm -rf {MODEL} {CACHE / OBJECT}; dvc repro --single-item train@dense --force`"
+    ):
         check_inputs(MODEL)
 
 
