@@ -144,6 +144,11 @@ def test_at_least_one_model_is_trained() -> None:
     assert error_of(changed("train", {})).startswith("params.yaml: train is {}")
 
 
+def test_old_map_of_models_is_told_what_replaced_it() -> None:
+    found = error_of(changed("models", {"dense": "dense"}))
+    assert found.startswith("params.yaml: models is gone; expected the models as sections under train")
+
+
 def test_name_of_a_model_fits_a_file_and_a_stage() -> None:
     document = changed("train.a/b", FROZEN["train"]["cnn"])
     assert "train.a/b" in error_of(document)
