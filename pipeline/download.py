@@ -29,7 +29,7 @@ from fashion_mnist.sources.known import count_images
 from fashion_mnist.sources.synthetic import draw_garments
 from pipeline.runtime.command import parse_arguments, progress_bar, run, say
 from pipeline.runtime.costs import Work
-from pipeline.runtime.files import file_digest, read_bytes, reading, write_bytes
+from pipeline.runtime.files import read_bytes, reading, write_bytes
 from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
@@ -93,11 +93,11 @@ def fetch(mirror: str) -> dict[str, bytes]:
             session.mount(kind, HTTPAdapter(max_retries=RETRIES))
         for url, info in registered.items():
             here = RAW / info.filename
-            if here.is_file() and file_digest(here) == info.checksum:
-                files[info.filename] = read_bytes(here)
-                continue
-            address = f"{mirror.rstrip('/')}/{info.filename}" if mirror else url
-            files[info.filename] = verify(receive(session, address, info.size, bar), info)
+            content = read_bytes(here) if here.is_file() else b""
+            if hashlib.sha256(content).hexdigest() != info.checksum:
+                address = f"{mirror.rstrip('/')}/{info.filename}" if mirror else url
+                content = verify(receive(session, address, info.size, bar), info)
+            files[info.filename] = content
     return files
 
 

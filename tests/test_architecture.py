@@ -184,6 +184,7 @@ print(*{{name.split('.')[0] for name in sys.modules}})
         ("normalize", "", {"tensorflow", "keras", "mlflow"}),
         ("report", "", {"tensorflow", "keras", "mlflow"}),
         ("track", "", {"tensorflow", "keras"}),
+        ("study.__main__", "", {"tensorflow", "keras", "mlflow", "distributed"}),  # when nothing is to be trained
         ("train", "", {"mlflow", "sklearn", "matplotlib"}),
         ("evaluate", "", {"mlflow", "matplotlib"}),
         (

@@ -53,7 +53,7 @@ def read_lock() -> Lock:
         raise ArtifactError(f"{DVC_LOCK}: {held}; {way}") from error
 
 
-@lru_cache(maxsize=4)  # ruamel.yaml takes a fifth of a second for it
+@lru_cache(maxsize=4)  # the gate and the check of reproduction ask several times
 def parse_lock(content: bytes, *, name: str) -> Lock:
     """Parse the content of a dvc.lock. Raises ArtifactError for anything else; name: what the error calls it."""
     with reading(name):

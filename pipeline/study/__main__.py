@@ -21,8 +21,6 @@ from pipeline.runtime.command import parse_arguments, progress_bar, run, say
 from pipeline.runtime.files import write_bytes
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import STUDY, STUDY_TRIALS, replicates_of
-from pipeline.study.cluster import Finished, run_trials
-from pipeline.study.connection import open_cluster
 from pipeline.study.key import Basis, plan_short, take_basis
 from pipeline.study.tables import HISTORY, describe_training, find_study, write_replicates, write_trials
 from pipeline.study.trials import Forecast, StoredResult, find_result, write_result
@@ -32,11 +30,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the trials that are missing, then write the tables."""
     parse_arguments(argv, description=__doc__)
     params = read_params()
-    say("study: a short training of each model stands for the code")
+    say("study: training each model for a moment, to see whether the code still gives the same figures")
     basis = take_basis(plan_short(params))
     trials = {basis.key(trial): trial for trial in plan(params)}
     results = restore(params, basis, trials)
-    results |= {key: result for key in trials if (result := find_result(key))}
+    results |= {key: result for key in trials.keys() - results.keys() if (result := find_result(key))}
     say(f"study: {len(trials)} trials, {len(results)} of them done")
     if missing := {key: trial for key, trial in trials.items() if key not in results}:
         results |= run_missing(missing, trials, results, basis, threads=params.study.threads)
@@ -48,13 +46,14 @@ def restore(params: Params, basis: Basis, trials: Mapping[str, Trial]) -> dict[s
     study = None
     with suppress(ArtifactError, StudyError):  # then the tables are made again
         study = find_study(params, read_description())
-    code = study.description["code"] if study else {}
-    records = {record[:5]: record for record in (study.trials if study else ())}
+    if study is None or not isinstance(study.description["code"], Mapping):  # as before version 1.0.0
+        return {}
+    same = {model for model, sha256 in study.description["code"].items() if basis.code.get(model) == sha256}
+    records = {record[:5]: record for record in study.trials if record.model in same}
     results = {}
     for key, trial in trials.items():
         record = records.get((trial.kind, trial.model, units_of(trial.params), trial.params.seed, trial.cut))
-        is_same = isinstance(code, Mapping) and code.get(trial.model) == basis.code[trial.model]
-        if study and record and is_same and len(record.history["epoch"]) == trial.params.epochs:
+        if record and len(record.history["epoch"]) == trial.params.epochs:
             results[key] = recorded_result(study, trial, record)
     return results
 
@@ -79,6 +78,10 @@ def run_missing(
     threads: int,
 ) -> dict[str, StoredResult]:
     """Run trials and store each result as it arrives. Raises StudyError that names those that fail."""
+    # Imported here: a study that is complete does without Dask.
+    from pipeline.study.cluster import Finished, run_trials
+    from pipeline.study.connection import open_cluster
+
     results: dict[str, StoredResult] = {}
     forecast = Forecast(trials, done)
     with (
