@@ -85,7 +85,7 @@ def profile_tensorflow(params: Any) -> Result:
     from fashion_mnist.training.determinism import configure_tensorflow
     from fashion_mnist.training.loop import STEPS_PER_CALL, Progress, fit
 
-    configure_tensorflow(seed=params.seed, threads=params.threads)
+    configure_tensorflow(seed=params.seed, workers=min(params.shares, available_workers()))
     tf.config.threading.set_inter_op_parallelism_threads(1)
     model, train = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES)), read_scaled("train")
     few = Split(*(part[: (STEPS_PER_CALL + STEPS) * BATCH] for part in train))

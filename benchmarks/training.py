@@ -120,7 +120,7 @@ def sgemm(params: TrainingParams) -> Result:
 
     from fashion_mnist.training.determinism import configure_tensorflow
 
-    configure_tensorflow(seed=params.seed, threads=params.threads)
+    configure_tensorflow(seed=params.seed, workers=min(params.shares, available_workers()))
     torch.set_num_threads(params.threads)
     matrix = np.random.default_rng(params.seed).random((2048, 2048), np.float32)
     constant, tensor = tf.constant(matrix), torch.from_numpy(matrix)
@@ -149,7 +149,7 @@ def pipeline(params: TrainingParams) -> Result:
     from fashion_mnist.training.loop import fit
 
     choose_instructions(os.environ, params.instructions)
-    configure_tensorflow(seed=params.seed, threads=params.threads)
+    configure_tensorflow(seed=params.seed, workers=min(params.shares, available_workers()))
     model, train = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES)), read_scaled("train")
     few, marks = Split(*(part[:10] for part in train)), [time.perf_counter()]
     fit(model, train, few, params, on_epoch=lambda _: marks.append(time.perf_counter()))

@@ -49,7 +49,7 @@ def scaling(model: str, times: int, steps: int) -> Result:
     from fashion_mnist.training.determinism import configure_tensorflow
     from fashion_mnist.training.loop import Progress, fit
 
-    configure_tensorflow(seed=params.seed, threads=params.threads)
+    configure_tensorflow(seed=params.seed, workers=min(params.shares, available_workers()))
     images, labels = read_raw("train")
     SCRATCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:  # mapped into memory, as a stage maps its split
@@ -92,7 +92,7 @@ def fast(seed: int, precision: str) -> Result:
     from fashion_mnist.training.inference import predict
     from fashion_mnist.training.loop import fit
 
-    configure_tensorflow(seed=seed, threads=params.threads)
+    configure_tensorflow(seed=seed, workers=min(params.shares, available_workers()))
     model = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES))
     (images, labels), (test, truth) = read_raw("train"), read_raw("test")
     train = Split(scale_pixels(images), labels)

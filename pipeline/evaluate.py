@@ -26,6 +26,7 @@ from pipeline.runtime.command import parse_arguments, quiet_import, run, say
 from pipeline.runtime.costs import Work
 from pipeline.runtime.files import read_bytes
 from pipeline.runtime.lock import check_inputs
+from pipeline.runtime.machine import available_workers
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import ARRAYS, NORMALIZED, archive_of, curve_of, metrics_of, predictions_of
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     described = read_dataset("test")
     params.evaluate.check_fit(images=len(test.labels), side=min(described.image_shape[:2]))
     choose_instructions(os.environ, params.evaluate.instructions)
-    configure_tensorflow(seed=0, threads=params.evaluate.threads)
+    configure_tensorflow(seed=0, workers=available_workers())
     inside: dict[str, npt.NDArray[np.float32]] = {}
     misjudged = np.zeros(len(test.labels), bool)
     models = {name: from_archive(read_bytes(archive_of(name)), name=str(archive_of(name))) for name in params.train}

@@ -17,6 +17,7 @@ from pipeline.runtime.costs import Work
 from pipeline.runtime.files import write_bytes
 from pipeline.runtime.live import live_run
 from pipeline.runtime.lock import check_inputs
+from pipeline.runtime.machine import available_workers
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import NORMALIZED, archive_of, history_of, recipe_files
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     check_inputs(NORMALIZED / "train", NORMALIZED / "validation")
     train, validation = read_split("train"), read_split("validation")
     choose_instructions(os.environ, params.instructions)
-    configure_tensorflow(seed=params.seed, threads=params.threads)
+    configure_tensorflow(seed=params.seed, workers=min(params.shares, available_workers()))
     described = read_dataset("train")
     model = build(params, shape=described.image_shape, classes=len(described.classes))
     say(f"{name}: {model.count_params():,} parameters, {len(train.labels):,} images, {params.epochs} epochs")

@@ -32,4 +32,4 @@ def tensorflow_runtime() -> None:
     """TensorFlow as the stages configure it; once, for thread counts cannot change after it has computed."""
     from fashion_mnist.training.determinism import configure_tensorflow
 
-    configure_tensorflow(seed=1, threads=2)
+    configure_tensorflow(seed=1, workers=2)

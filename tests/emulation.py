@@ -1,7 +1,8 @@
 """The known answers on other kinds of CPU: python -m tests.emulation.
 
 On CPUs that QEMU emulates (Debian's package qemu-user): they differ in vendor, age and size of caches, and have AVX2
-but no AVX-512. And on this CPU, with other sizes of L1, L2 and L3 than it has.
+but no AVX-512. And on this CPU, with other numbers of workers, on one core alone, and with other sizes of L1, L2 and L3
+than it has.
 """
 
 import json
@@ -18,6 +19,7 @@ from tests.known_answer import TESTS, known
 CPUS = ("Haswell", "EPYC-Rome", "EPYC-Milan")
 # KiB of L1, L2 and L3, as in Ice Lake, Sapphire Rapids, Zen 4 and Haswell.
 CACHES = (("48", "1280", "49152"), ("48", "2048", "107520"), ("32", "1024", "32768"), ("32", "256", "8192"))
+WORKERS = (1, 3, 4, 8)  # 2 are the default
 AT_ONCE = 2
 
 
@@ -32,10 +34,15 @@ def compute(name: str, command: Sequence[str]) -> tuple[str, list[str]]:
 
 def commands() -> dict[str, list[str]]:
     """Return what can be run here, by name; says what cannot."""
-    found = {}
+    here = [sys.executable, "-m", "tests.known_answer"]
+    found = {f"{workers} workers": [*here, "--workers", str(workers)] for workers in WORKERS}
+    if shutil.which("taskset"):
+        found["one core"] = ["taskset", "-c", "0", *here]
+    else:
+        print("skipped one core: taskset is not here; on Debian and Ubuntu: apt-get install util-linux")
     if shutil.which("qemu-x86_64"):
         emulated = ["qemu-x86_64", "-cpu"]
-        found |= {cpu: [*emulated, cpu, sys.executable, "-m", "tests.known_answer"] for cpu in CPUS}
+        found |= {cpu: [*emulated, cpu, *here] for cpu in CPUS}
     else:
         print("skipped emulated CPUs: qemu-x86_64 is not here; on Debian and Ubuntu: apt-get install qemu-user")
     if shutil.which("nm"):

@@ -2,12 +2,14 @@
 
 They run the same code as the committed results: a training of each network, with XLA and without, predictions,
 scores, rotated and noisy images, a figure. Their digests in known_answers.json are the same on every x86-64 CPU with
-AVX2; after a change of the compute lock or of what computes, `python -m tests.known_answer --write` notes new ones.
+AVX2 and for any number of workers; after a change of the compute lock or of what computes,
+`python -m tests.known_answer --write` notes new ones.
 """
 
 import pipeline  # noqa: F401 - first, since it fixes the numerics before NumPy is imported
 
 # isort: split
+import argparse
 import hashlib
 import json
 import os
@@ -48,22 +50,28 @@ with quiet_import():
 TESTS = Path(__file__).parent
 KNOWN = TESTS / "known_answers.json"
 LOCK = TESTS.parent / "requirements/compute.txt"
-# A batch of 32, and the rest that 55,000 images have, 24. Few enough for an emulated CPU.
-IMAGES, VALIDATION = 56, 40
-MODELS = ("dense", "cnn")
+# A batch of 32, and the rest that 55,000 images have, 24; three blocks of predictions. Few enough for an emulated CPU.
+IMAGES, VALIDATION = 56, 100
+WORKERS = 2
+# By name of a training: the section of params.yaml, and what differs from it.
+TRAININGS: dict[str, tuple[str, dict[str, int]]] = {
+    "dense": ("dense", {}),
+    "cnn": ("cnn", {}),
+    "cnn in 4 shares": ("cnn", {"shares": 4}),
+}
 
 
-def answers(instructions: str = "avx2") -> dict[str, str]:
-    """Return the sha256 of each computation, by name."""
+def answers(instructions: str = "avx2", *, workers: int = WORKERS) -> dict[str, str]:
+    """Return the sha256 of each computation, by name; workers: how many operations run at once."""
     train_sections = parse_params(
         YAML(typ="safe").load((TESTS / "params.yaml").read_bytes()), source="params.yaml"
     ).train
     choose_instructions(os.environ, instructions)  # type: ignore[arg-type]
-    configure_tensorflow(seed=1, threads=2)
+    configure_tensorflow(seed=1, workers=workers)
     train, validation = garments(IMAGES, seed=1), garments(VALIDATION, seed=2)
     found, models = {"images": digest(train.images, validation.images)}, {}
-    for name in MODELS:
-        params = train_sections[name].model_copy(update={"epochs": 1})
+    for name, (section, changes) in TRAININGS.items():
+        params = train_sections[section].model_copy(update={"epochs": 1} | changes)
         keras.utils.set_random_seed(params.seed)
         model = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES))
         history = fit(model, train, validation, params)
@@ -123,8 +131,12 @@ def known() -> dict[str, str]:
 
 def main(argv: Sequence[str]) -> None:
     """Print the digests, or note them."""
-    found = answers()
-    if "--write" in argv:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=WORKERS, help=f"operations at once (default: {WORKERS})")
+    parser.add_argument("--write", action="store_true", help="note the digests")
+    options = parser.parse_args(argv)
+    found = answers(workers=options.workers)
+    if options.write:
         KNOWN.write_text(json.dumps({file_digest(LOCK): found}, indent=2) + "\n")
     print(json.dumps(found))
 

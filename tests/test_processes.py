@@ -127,7 +127,7 @@ def test_fork_computes_the_bits_of_a_real_process(tmp_path: Path) -> None:
         "from pipeline.bytes.numerics import choose_instructions\n"
         "choose_instructions(os.environ, 'avx2')\n"
         "from fashion_mnist.training.determinism import configure_tensorflow\n"
-        "configure_tensorflow(seed=1, threads=2)\n"
+        "configure_tensorflow(seed=1, workers=2)\n"
         "import keras\n"
         "layer = keras.layers.Dense(300, activation='softmax')\n"
         "print(layer(keras.random.normal((32, 700))).numpy().tobytes().hex()[:4000])\n"

@@ -21,7 +21,7 @@ def environment_tags() -> dict[str, str]:
         "requirements": file_digest(REQUIREMENTS) if REQUIREMENTS.is_file() else "none: no lock here",
         "python": platform.python_version(),
         "cpu": cpu_model(),
-        "cpu.threads": str(os.cpu_count()),
+        "cpu.cores": str(os.cpu_count()),
         **{f"package.{package}": version(package) for package in PACKAGES},
     }
 

@@ -54,7 +54,7 @@ def plan_runs(state: PipelineState) -> Family:
     children = []
     for model, section in state.params["train"].items():
         tags = {STATE: state.fingerprint, "model": model, **environment}
-        tags |= {"threads": str(section["threads"]), "instructions": section["instructions"]}
+        tags |= {"instructions": section["instructions"]}
         content, network = child_content(state, model, costs), Network(archive_of(model), state.data)
         children.append(PlannedRun(state.fingerprint_of(model), model, tags, content, network))
     return Family(label, parent, children)

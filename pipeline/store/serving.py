@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,11 @@ class ImageClassifier(PythonModel):
             from fashion_mnist.data.dataset import scale_pixels
             from fashion_mnist.errors import PipelineError
             from fashion_mnist.training.archive import from_archive
+            from fashion_mnist.training.determinism import limit_threads
             from fashion_mnist.training.inference import predict
 
+            with suppress(RuntimeError):  # in a process that has computed before, its threads stay
+                limit_threads(workers=os.cpu_count() or 1)
             try:
                 self.network = from_archive(archive, name=path.name)
             except PipelineError as error:  # the copy's: nobody else knows that class

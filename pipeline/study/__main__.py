@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     results |= {key: result for key in trials.keys() - results.keys() if (result := find_result(key))}
     say(f"study: {len(trials)} trials, {len(results)} of them done")
     if missing := {key: trial for key, trial in trials.items() if key not in results}:
-        results |= run_missing(missing, trials, results, basis, threads=params.study.threads)
+        results |= run_missing(missing, trials, results, basis)
     write_study(params, basis, trials, results)
 
 
@@ -74,8 +74,6 @@ def run_missing(
     trials: Mapping[str, Trial],
     done: Mapping[str, StoredResult],
     basis: Basis,
-    *,
-    threads: int,
 ) -> dict[str, StoredResult]:
     """Run trials and store each result as it arrives. Raises StudyError that names those that fail."""
     # Imported here: a study that is complete does without Dask.
@@ -86,7 +84,7 @@ def run_missing(
     forecast = Forecast(trials, done)
     with (
         progress_bar(total=len(trials), label="study", unit="trial") as bar,
-        open_cluster(threads=threads, say=say) as client,
+        open_cluster(say=say) as client,
     ):
         bar.bar_format = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}{postfix}"
         bar.update(len(done))

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from distributed import Client, LocalCluster, Security, rpc
 from distributed.versions import VersionMismatchWarning
 
 from fashion_mnist.errors import ClusterError, innermost
+from pipeline.runtime.machine import available_workers
 from pipeline.study.process import end_processes
 
 LONGEST_REASON = 160
@@ -28,10 +28,10 @@ class Service(NamedTuple):
 
 
 @contextmanager
-def open_cluster(*, threads: int, say: Callable[[str], None]) -> Iterator[Client]:
+def open_cluster(*, say: Callable[[str], None]) -> Iterator[Client]:
     """Connect to the cluster that Dask's settings name; otherwise embed one that fits the cores.
 
-    threads: of each trial. say: called with a line, since a connection may take half a minute. Raises ClusterError if
+    say: called with a line, since a connection may take half a minute. Raises ClusterError if
     no scheduler answers.
     """
     # Dask describes each lost connection in many lines; what matters is said by `run_trials`.
@@ -41,11 +41,10 @@ def open_cluster(*, threads: int, say: Callable[[str], None]) -> Iterator[Client
         with connect(str(address).strip(), say=say) as client:
             yield client
         return
-    slots = max(1, len(os.sched_getaffinity(0)) // threads)
     with (
         LocalCluster(
             n_workers=1,
-            threads_per_worker=slots,
+            threads_per_worker=available_workers(),
             processes=False,
             # Dask's default is a fixed port on every network, which a second study would find taken.
             dashboard_address="127.0.0.1:0",

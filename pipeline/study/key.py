@@ -61,7 +61,7 @@ class Basis(NamedTuple):
 def plan_short(params: Params) -> dict[str, Any]:
     """Return the short training of each model of the study, as JSON values."""
     models = sorted({*params.study.replicates, *params.study.sweep})
-    return {model: short_trial(model, params.training_of(model), threads=params.study.threads) for model in models}
+    return {model: short_trial(model, params.training_of(model)) for model in models}
 
 
 def take_basis(short: Mapping[str, Any]) -> Basis:

@@ -1,4 +1,4 @@
-"""A trial as a process of its own, since TensorFlow fixes its threads when it starts: both ends of the pipe.
+"""A trial as a process of its own, on one core: both ends of the pipe.
 
 A line of JSON on stdin describes the trial, a line of JSON on stdout is its result. The process ends when stdin is
 closed, so a study that is killed leaves no training behind.
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     trial = read_trial(request["trial"])
     Thread(target=end_with_stdin, daemon=True).start()
     choose_instructions(os.environ, trial.params.instructions)
-    configure_tensorflow(seed=trial.params.seed, threads=trial.params.threads)
+    configure_tensorflow(seed=trial.params.seed, workers=1)
     described = read_dataset("train")
     classes = len(described.classes)
     if request["short"]:

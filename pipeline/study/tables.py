@@ -137,4 +137,4 @@ def data_digests(data: Mapping[str, Any]) -> dict[str, str | None]:
 def describe_training(params: Params, model: str) -> dict[str, Any] | None:
     """Return the parameters that all trainings of a model share in a study; None for a model that has none."""
     section = params.train.get(model) or params.recipes.get(model)
-    return section.model_dump(mode="json", exclude={"seed", "threads"}) if section else None
+    return section.model_dump(mode="json", exclude={"seed"}) if section else None

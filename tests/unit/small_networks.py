@@ -10,11 +10,11 @@ SHAPE, CLASSES = (28, 28, 1), 10
 SMALL: dict[str, Any] = {
     "epochs": 1,
     "batch_size": 32,
+    "shares": 2,
     "schedule": "constant",
     "learning_rate": 0.001,
     "precision": "float32",
     "jit_compile": False,
-    "threads": 2,
     "instructions": "native",
     "seed": 1,
 }

@@ -84,18 +84,32 @@ class NormalizeParams(Section):
 
 
 class TrainingParams(Section):
-    """What the training of every network needs; a network's own `Params` add to it."""
+    """What the training of every network needs; a network's own `Params` add to it.
+
+    shares: that each batch is cut into; they are computed at once where the machine has the cores.
+    """
 
     network: str
     epochs: Count
     batch_size: Count
+    shares: Count
     schedule: Literal["constant", "one_cycle"]
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
     precision: Literal["float32", "mixed_bfloat16"]
     jit_compile: bool
-    threads: Count
     instructions: Instructions
     seed: Seed
+
+    @field_validator("shares")
+    @classmethod
+    def _shares_are_of_equal_size(cls, value: int, others: ValidationInfo) -> int:
+        # A batch size that is wrong itself is reported instead.
+        batch_size = others.data.get("batch_size", value)
+        if value > batch_size:
+            raise ValueError(f"at most {batch_size}, since batch_size is {batch_size}")
+        if batch_size % value:
+            raise ValueError(f"a number that divides batch_size, which is {batch_size}")
+        return value
 
     @field_validator("instructions")
     @classmethod
@@ -121,7 +135,6 @@ class EvaluateParams(Section):
 
     confidence: Fraction
     calibration_bins: Count
-    threads: Count
     instructions: Instructions
     example: Annotated[int, Field(ge=0)]
     robustness: RobustnessParams
@@ -184,7 +197,6 @@ class SweepParams(Section):
 class StudyParams(Section):
     """Which models are trained many times, to see what another training would give."""
 
-    threads: Count
     replicates: ByName[Annotated[int, Field(ge=2)]]
     sweep: ByName[SweepParams]
 

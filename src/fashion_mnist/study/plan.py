@@ -53,14 +53,14 @@ def plan(params: Params) -> list[Trial]:
     trials = []
     for model, count in params.study.replicates.items():
         for seed in range(1, count + 1):
-            changed = params.training_of(model).model_copy(update={"seed": seed, "threads": params.study.threads})
+            changed = params.training_of(model).model_copy(update={"seed": seed})
             trials.append(Trial("replicate", model, changed))
             trials.append(Trial("other_cut", model, changed, cut=seed))
             trials.append(Trial("article", model, changed))
     for model, sweep in params.study.sweep.items():
         for units in sweep.units:
             for seed in range(1, sweep.seeds + 1):
-                update = {"units": units, "epochs": sweep.epochs, "seed": seed, "threads": params.study.threads}
+                update = {"units": units, "epochs": sweep.epochs, "seed": seed}
                 trials.append(Trial("sweep", model, params.training_of(model).model_copy(update=update)))
     order = {model: number for number, model in enumerate([*params.train, *params.recipes])}
     return sorted(
@@ -74,9 +74,9 @@ def plan(params: Params) -> list[Trial]:
     )
 
 
-def short_trial(model: str, params: TrainingParams, *, threads: int) -> dict[str, Any]:
+def short_trial(model: str, params: TrainingParams) -> dict[str, Any]:
     """Return a short training of a model as JSON values: two epochs, in arithmetic that is the same on every CPU."""
-    update = {"epochs": 2, "seed": 1, "threads": threads, "precision": "float32", "instructions": "avx2"}
+    update = {"epochs": 2, "seed": 1, "precision": "float32", "instructions": "avx2"}
     return Trial("replicate", model, params.model_copy(update=update)).document()
 
 

@@ -3,6 +3,10 @@
 `keras.Model.fit` returns to Python after every batch of 32, which costs a small network more than its arithmetic.
 Here the images live in one tensor, a batch is a row of shuffled indices, and a `tf.function` walks over many rows.
 The mathematics is that of `fit`: the same loss, Adam as Keras defines it, each image once an epoch.
+
+A batch is cut into shares. Each goes through the network on its own, every operation on one thread, and gradients are
+summed in the order of the shares. So the bits depend on the number of shares, and the number of cores only decides how
+many shares are computed at once.
 """
 
 import math
@@ -16,13 +20,11 @@ import tensorflow as tf
 
 from fashion_mnist.data.split import Floats, Split
 from fashion_mnist.params import TrainingParams
-from fashion_mnist.training.inference import predict
+from fashion_mnist.training.inference import as_tensor, predict
 from fashion_mnist.training.objective import accuracy_score, cross_entropy, most_probable
 
 # Between two reports of progress: well under a second of work, yet enough that the calls cost nothing.
 STEPS_PER_CALL = 125
-# TensorFlow's operations expect tensors to begin at a multiple of so many bytes.
-ALIGNMENT = 64
 
 
 class EpochResult(NamedTuple):
@@ -64,7 +66,7 @@ def fit(
     """
     steps = -(-len(train.labels) // params.batch_size)
     train_steps = _compile_steps(model, params, steps=steps * params.epochs)
-    images, labels = _as_tensor(train.images), tf.constant(train.labels, tf.int32)
+    images, labels = as_tensor(train.images), tf.constant(train.labels, tf.int32)
     rng = np.random.default_rng(params.seed)
     history = []
     for epoch in range(1, params.epochs + 1):
@@ -79,13 +81,6 @@ def fit(
         history.append(result)
         on_epoch(result)
     return history
-
-
-def _as_tensor(images: Floats) -> tf.Tensor:
-    """Return images as a tensor: in the same memory where TensorFlow can use it, as that of a mapped .npy file."""
-    if images.flags.c_contiguous and images.flags.writeable and images.ctypes.data % ALIGNMENT == 0:
-        return tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__())
-    return tf.constant(images)
 
 
 def _validate(model: keras.Model, validation: Split | None) -> tuple[float, float]:
@@ -171,16 +166,23 @@ def _compile_steps(model: keras.Model, params: TrainingParams, *, steps: int) ->
         row = first
         # Not tf.range: XLA takes its bounds for constants and would compile anew for every pair of them.
         while row < last:
-            batch = batches[row]
-            batch_labels = tf.gather(labels, batch)
-            with tf.GradientTape() as tape:
-                probabilities = model(tf.gather(images, batch), training=True)
-                loss = loss_of(batch_labels, probabilities)
-            apply_gradients(tape.gradient(loss, variables))
-            right = tf.argmax(probabilities, axis=-1, output_type=tf.int32) == batch_labels
-            total_loss += loss * tf.cast(tf.size(batch), tf.float32)
-            total_right += tf.reduce_sum(tf.cast(right, tf.float32))
+            batch, gradients = batches[row], []
+            for share in tf.split(batch, _share_sizes(batch.shape[0], params.shares)):
+                share_labels = tf.gather(labels, share)
+                with tf.GradientTape() as tape:
+                    probabilities = model(tf.gather(images, share), training=True)
+                    loss = loss_of(share_labels, probabilities) * (share.shape[0] / batch.shape[0])
+                gradients.append(tape.gradient(loss, variables))
+                right = tf.argmax(probabilities, axis=-1, output_type=tf.int32) == share_labels
+                total_loss += loss * batch.shape[0]
+                total_right += tf.reduce_sum(tf.cast(right, tf.float32))
+            apply_gradients([tf.add_n(of_shares) for of_shares in zip(*gradients, strict=True)])
             row += 1
         return total_loss, total_right
 
     return train_steps
+
+
+def _share_sizes(images: int, shares: int) -> list[int]:
+    """Cut a batch of so many images into shares that differ by one image at most; fewer if it holds fewer images."""
+    return [len(share) for share in np.array_split(np.arange(images), min(images, shares))]
