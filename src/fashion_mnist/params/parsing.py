@@ -64,7 +64,9 @@ def _describe(problem: Mapping[str, Any], kind: type[Section], at: Sequence[str]
         if key == "models":  # of a params.yaml before version 1.0.0
             return "models is gone; expected the models as sections under train, and others under recipes"
         if path[-1] == "threads":  # of one before version 1.1.0
-            shares = "shares, into which each batch is cut" if issubclass(kind, TrainingParams) else "nothing in its place"
+            shares = (
+                "shares, into which each batch is cut" if issubclass(kind, TrainingParams) else "nothing in its place"
+            )
             return f"{key} is gone, since threads decide no bits any more; expected {shares}"
         known = _keys_at(kind, path[:-1])
         hint = get_close_matches(str(path[-1]), known, n=1)

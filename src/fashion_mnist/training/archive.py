@@ -1,11 +1,12 @@
 """The archive that a trained network is kept in: a .keras file whose bytes only the network decides."""
 
+import inspect
 import io
 import json
-import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,11 @@ def _foreign_objects(config: Any) -> Iterator[str]:
 
 
 def canonical_archive(archive: bytes) -> bytes:
-    """Rewrite a .keras file so that only the network decides its bytes.
+    """Rewrite a .keras file so that only the network decides its bytes, and any Keras 3 with its layers loads it.
 
     Keras writes the time of saving (in the metadata and in zip headers) and memory addresses (as ids of shared
-    objects). Times become constant and ids count from 0 by first appearance.
+    objects). Times become constant and ids count from 0 by first appearance. It also writes every argument of a layer,
+    which a release that does not know one refuses: those at their default are left out.
     """
     source, target = zipfile.ZipFile(io.BytesIO(archive)), io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as packed:
@@ -106,15 +108,40 @@ def canonical_archive(archive: bytes) -> bytes:
             content = source.read(name)
             if name == "metadata.json":
                 content = json.dumps(json.loads(content) | {"date_saved": "1980-01-01@00:00:00"}).encode()
-            elif name == "config.json":
-                content = _renumber_shared_objects(content.decode()).encode()
+            elif name == CONFIG:
+                content = json.dumps(_canonical_config(json.loads(content), {})).encode()
             packed.writestr(zipfile.ZipInfo(name, NO_DATE), content)
     return target.getvalue()
 
 
-def _renumber_shared_objects(config: str) -> str:
-    """Replace each id of a shared object by the order in which it first appears."""
-    order: dict[str, int] = {}
-    return re.sub(
-        r'("shared_object_id": )(\d+)', lambda found: found[1] + str(order.setdefault(found[2], len(order))), config
-    )
+def _canonical_config(value: Any, order: dict[int, int]) -> Any:
+    """Renumber shared objects and leave out defaults in a configuration; order: the new numbers so far, by id."""
+    if isinstance(value, list):
+        return [_canonical_config(part, order) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("config"), dict):
+        value = value | {"config": _without_defaults(value)}
+    return {
+        key: order.setdefault(part, len(order)) if key == "shared_object_id" else _canonical_config(part, order)
+        for key, part in value.items()
+    }
+
+
+def _without_defaults(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a layer or another of Keras's objects, without what only says the default.
+
+    described: its class and configuration. Models stay as they are: they read some keys themselves.
+    """
+    config: dict[str, Any] = described["config"]
+    found = getattr(import_module(described["module"]), described["class_name"], None) if described["module"] else None
+    if found is None or issubclass(found, keras.Model):
+        return config
+    parameters = inspect.signature(found).parameters
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    return {key: value for key, value in config.items() if key not in defaults or value != _as_json(defaults[key])}
+
+
+def _as_json(default: Any) -> Any:
+    """Return a default as it is read from JSON; what cannot be written there, as it is."""
+    return list(default) if isinstance(default, tuple) else default
