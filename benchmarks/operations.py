@@ -25,7 +25,7 @@ from fashion_mnist.data.split import Split
 from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE, SIDE
 from pipeline.bytes.numerics import choose_instructions
 from pipeline.runtime.command import run
-from pipeline.runtime.machine import cpu_model
+from pipeline.runtime.machine import available_workers, cpu_model
 from pipeline.runtime.parameters import read_params
 
 STEPS = 250

@@ -33,7 +33,7 @@ from fashion_mnist.sources.published import check_fashion_mnist
 from pipeline.bytes.numerics import CPUINFO, choose_instructions
 from pipeline.normalize import read_raw
 from pipeline.runtime.command import run
-from pipeline.runtime.machine import cpu_model
+from pipeline.runtime.machine import available_workers, cpu_model
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import RAW
 

@@ -23,6 +23,7 @@ from pipeline.bytes.numerics import choose_instructions
 from pipeline.normalize import read_raw
 from pipeline.runtime.command import run
 from pipeline.runtime.costs import peak_memory
+from pipeline.runtime.machine import available_workers
 from pipeline.runtime.parameters import read_params
 
 

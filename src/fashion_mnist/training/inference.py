@@ -54,7 +54,7 @@ def _compile_prediction(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
 
         return tf.map_fn(predict_batch, batches, fn_output_signature=answer, parallel_iterations=max(1, workers))
 
-    return predict_batches  # type: ignore[no-any-return]
+    return predict_batches
 
 
 def as_tensor(images: Floats) -> tf.Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from fashion_mnist.data.split import Floats, Split
+from fashion_mnist.data.split import Split
 from fashion_mnist.params import TrainingParams
 from fashion_mnist.training.inference import as_tensor, predict
 from fashion_mnist.training.objective import accuracy_score, cross_entropy, most_probable
