@@ -61,14 +61,13 @@ def run_study(model: str, size: int) -> float:
         basis = take_basis(plan_short(read))
         trials = {}
         for seed in range(1, size + 1):
-            update = {"seed": seed, "threads": read.study.threads}
-            trial = Trial("replicate", model, read.train[model].model_copy(update=update))
+            trial = Trial("replicate", model, read.train[model].model_copy(update={"seed": seed}))
             trials[basis.key(trial)] = trial
 
         def keep(outcome: Finished) -> None:
             stored.write_result(outcome.key, trials[outcome.key], outcome.result, outcome.seconds)
 
-        with open_cluster(threads=read.study.threads, say=print) as client:
+        with open_cluster(say=print) as client:
             failures = run_trials(client, trials, basis, on_finished=keep, say=print)
         if failures or len(list(Path(folder).glob("*.json"))) != size:
             raise StudyError(f"{len(failures)} of {size} trials failed ({failures[:1]}); expected none")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
@@ -31,6 +32,7 @@ from fashion_mnist.params import GateParams
 from fashion_mnist.study.plan import Study
 from pipeline.bytes.descriptions import read_description
 from pipeline.runtime.parameters import read_params
+from pipeline.runtime.paths import history_of, predictions_of
 from pipeline.study.tables import find_study
 from pipeline.tools.demo import PROJECT
 from tests.small_study import small_study
@@ -59,6 +61,19 @@ def test_no_training_of_the_study_falls_below_a_floor(committed: Study) -> None:
     for model in models_of(committed):
         runs = committed.predictions["replicate", model]
         assert not any(falls_below_a_floor(committed.labels, run, gate, model) for run in runs), model
+
+
+def test_replicate_with_the_pipeline_s_seed_is_the_pipeline_s_training(committed: Study) -> None:
+    params = read_params()
+    for model in models_of(committed):
+        seed = params.train[model].seed
+        seeds = sorted(trial.seed for trial in committed.trials if trial[:2] == ("replicate", model))
+        (record,) = [trial for trial in committed.trials if (*trial[:2], trial.seed) == ("replicate", model, seed)]
+        history = pd.read_csv(history_of(model))
+        for column, values in record.history.items():
+            assert values.tolist() == history[column].tolist(), (model, column)
+        predictions = pd.read_csv(predictions_of(model))["prediction"]
+        assert committed.predictions["replicate", model][seeds.index(seed)].tolist() == predictions.tolist(), model
 
 
 @pytest.fixture

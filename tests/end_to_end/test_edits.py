@@ -93,7 +93,7 @@ VALUES = {
     "evaluate.confidence": 0.9,
     "report.language": "ru",
     "gate.margin": 0.02,
-    "study.threads": 2,
+    "study.sweep.dense.seeds": 4,
 }
 
 

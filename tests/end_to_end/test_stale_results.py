@@ -158,7 +158,7 @@ def test_what_no_result_depends_on_is_judged(folder: Path) -> None:
         append("pipeline/store/runs.py"),
         append("reports/report.md", "edited by hand"),
         parameter("gate.margin", 0.4),
-        parameter("study.threads", 2),
+        parameter("study.sweep.dense.seeds", 4),
         parameter("report.language", "ru"),
     ):
         edit(folder)

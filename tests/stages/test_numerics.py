@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fashion_mnist.errors import ParamsError
 from pipeline.bytes import numerics
 from pipeline.bytes.numerics import AVX2, SETTINGS, TENSORFLOW_LIMITS, choose_instructions, fix_numerics, has_avx2
+from pipeline.runtime.machine import LIMIT, available_workers
 from tests.known_answer import known
 
 PROJECT = Path(__file__).parents[2]
@@ -90,9 +92,13 @@ def test_every_process_of_the_pipeline_begins_with_fixed_numerics() -> None:
     assert done.stdout.strip() == "1"
 
 
-def run_known_answer(*, script: str = "", **environment: str) -> dict[str, str]:
-    """Compute the known answers in a process of their own; script: Python that runs first."""
-    command = [sys.executable, "-c", f"import pipeline, os\n{script}\nfrom tests.known_answer import main\nmain([])"]
+def run_known_answer(*, script: str = "", arguments: str = "[]", **environment: str) -> dict[str, str]:
+    """Compute the known answers in a process of their own; script: Python that runs first. arguments: as Python."""
+    command = [
+        sys.executable,
+        "-c",
+        f"import pipeline, os\n{script}\nfrom tests.known_answer import main\nmain({arguments})",
+    ]
     done = subprocess.run(
         command, cwd=PROJECT, env=os.environ | environment, capture_output=True, text=True, check=False
     )
@@ -101,12 +107,26 @@ def run_known_answer(*, script: str = "", **environment: str) -> dict[str, str]:
     return found
 
 
+def test_as_many_workers_as_cores_unless_a_user_wants_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = len(os.sched_getaffinity(0))
+    for limit, expected in (("", cores), ("1", 1), (str(cores + 1), cores)):
+        monkeypatch.setenv(LIMIT, limit)
+        assert available_workers() == expected
+
+
+@pytest.mark.parametrize("limit", ["two", "0", "-1", "1.5", "²"])
+def test_limit_on_workers_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setenv(LIMIT, limit)
+    with pytest.raises(ParamsError, match=f"^{LIMIT} is '{limit}'; expected a whole number from 1"):
+        available_workers()
+
+
 @pytest.mark.skipif(not has_avx2(), reason=f"{platform.machine()}: {NOT_PROMISED}")
-def test_known_answers_come_out_whatever_the_shell_and_settings_files_say(tmp_path: Path) -> None:
+def test_known_answers_come_out_whatever_the_shell_the_workers_and_settings_files_say(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 3\nsavefig.bbox: tight\n")
     (tmp_path / "keras.json").write_text('{"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}')
     settings = {"MATPLOTLIBRC": str(tmp_path), "KERAS_HOME": str(tmp_path)}
-    assert run_known_answer(**HOSTILE | settings) == known()
+    assert run_known_answer(arguments="['--workers', '3']", **HOSTILE | settings) == known()
 
 
 @pytest.mark.skipif(not has_avx2(), reason=f"{platform.machine()}: {NOT_PROMISED}")

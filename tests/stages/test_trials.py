@@ -15,6 +15,7 @@ from distributed.comm import CommClosedError
 from fashion_mnist.errors import ClusterError
 from fashion_mnist.networks.dense import Params
 from fashion_mnist.study.plan import Trial
+from pipeline.runtime.machine import LIMIT
 from pipeline.study import cluster, key, worker
 from pipeline.study.cluster import Failure, Finished, run_trials
 from pipeline.study.connection import open_cluster
@@ -43,7 +44,7 @@ def work_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """An embedded cluster whose workers have what the driver has."""
     monkeypatch.setattr(worker, "find_difference", lambda _: None)
-    with open_cluster(threads=1, say=print) as opened:
+    with open_cluster(say=print) as opened:
         yield opened
 
 
@@ -66,23 +67,24 @@ def test_every_trial_is_sent_once_with_what_the_study_rests_on(client: Client) -
     assert (failures, said) == ([], [])
 
 
-def test_as_many_run_at_a_time_as_the_cores_allow() -> None:
+def test_as_many_run_at_a_time_as_the_cores_or_a_user_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     cores = len(os.sched_getaffinity(0))
-    with open_cluster(threads=1, say=print) as opened:
+    with open_cluster(say=print) as opened:
         assert sum(opened.nthreads().values()) == cores
-    with open_cluster(threads=2 * cores, say=print) as opened:
+    monkeypatch.setenv(LIMIT, "1")
+    with open_cluster(say=print) as opened:
         assert sum(opened.nthreads().values()) == 1
 
 
 def test_embedded_cluster_answers_on_this_machine_alone() -> None:
-    with open_cluster(threads=1, say=print):
+    with open_cluster(say=print):
         listening = [found for found in psutil.Process().net_connections() if found.status == psutil.CONN_LISTEN]
     assert {found.laddr.ip for found in listening} == {"127.0.0.1"}
 
 
 def test_two_studies_run_at_a_time_without_a_word_about_ports() -> None:
-    with warnings.catch_warnings(record=True) as warned, open_cluster(threads=1, say=print):  # noqa: SIM117
-        with open_cluster(threads=1, say=print):
+    with warnings.catch_warnings(record=True) as warned, open_cluster(say=print):  # noqa: SIM117
+        with open_cluster(say=print):
             pass
     assert not warned
 
@@ -143,7 +145,7 @@ def test_worker_whose_code_changes_gets_no_more_trials(client: Client) -> None:
 
 def test_worker_with_other_code_is_refused_before_it_gets_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "find_difference", lambda _: "figures differ")
-    with open_cluster(threads=1, say=print) as opened, pytest.raises(ClusterError, match="figures differ"):
+    with open_cluster(say=print) as opened, pytest.raises(ClusterError, match="figures differ"):
         run(opened, succeed, 2)
 
 

@@ -88,6 +88,10 @@ def test_mistake_in_a_recipe_is_named_by_its_place() -> None:
         ("train.cnn.epochs", 1.5, "a valid integer"),
         ("train.cnn.epochs", None, "a valid integer"),
         ("train.cnn.epochs", 0, "at least 1"),
+        ("train.cnn.shares", 0, "at least 1"),
+        ("train.cnn.shares", 3, "a number that divides batch_size, which is 32"),
+        ("train.cnn.shares", 64, "at most 32, since batch_size is 32"),
+        ("recipes.cnn_one_cycle.shares", 7, "a number that divides batch_size, which is 256"),
         ("train.cnn.network", "lstm", "one of cnn, dense"),
         ("train.cnn.network", 3, "one of cnn, dense"),
         ("train.cnn.schedule", "cosine", "'constant' or 'one_cycle'"),
@@ -108,7 +112,6 @@ def test_mistake_in_a_recipe_is_named_by_its_place() -> None:
         ("evaluate.robustness.degrees", [], "at least 1 item"),
         ("report.language", "de", "'en' or 'ru'"),
         ("study.replicates.cnn", 1, "at least 2"),
-        ("study.threads", 0, "at least 1"),
         ("study.sweep.dense.units", [], "at least 1 item"),
         ("study.sweep.dense.seeds", 0, "at least 1"),
     ],
@@ -118,6 +121,15 @@ def test_wrong_value_is_named_with_what_was_expected(key: str, value: Any, expec
     assert said.startswith(f"params.yaml: {key} is {value!r}; expected ")
     assert expected in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("train.cnn.threads", "shares"), ("evaluate.threads", "nothing"), ("study.threads", "nothing")],
+)
+def test_threads_of_an_older_file_are_told_what_replaced_them(key: str, expected: str) -> None:
+    assert error_of(changed(key, 2)).startswith(f"params.yaml: {key} is gone, since threads decide no bits")
+    assert f"expected {expected}" in error_of(changed(key, 2))
 
 
 def test_half_precision_demands_native_instructions_of_training_and_evaluate() -> None:

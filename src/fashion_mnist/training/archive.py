@@ -134,8 +134,9 @@ def _without_defaults(described: Mapping[str, Any]) -> dict[str, Any]:
     described: its class and configuration. Models stay as they are: they read some keys themselves.
     """
     config: dict[str, Any] = described["config"]
-    found = getattr(import_module(described["module"]), described["class_name"], None) if described["module"] else None
-    if found is None or issubclass(found, keras.Model):
+    module, name = described.get("module"), described.get("class_name")
+    found = getattr(import_module(module), name, None) if module and name else None
+    if not inspect.isclass(found) or issubclass(found, keras.Model):
         return config
     parameters = inspect.signature(found).parameters
     defaults = {name: parameter.default for name, parameter in parameters.items()}

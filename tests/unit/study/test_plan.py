@@ -17,7 +17,6 @@ from pipeline.tools.demo import PROJECT
 def params() -> Params:
     document = YAML(typ="safe").load(PROJECT / "tests/params.yaml")
     document["study"] = {
-        "threads": 1,
         "replicates": {"dense": 3, "cnn": 2},
         "sweep": {"dense": {"units": [16, 64], "epochs": 7, "seeds": 2}},
     }
@@ -39,11 +38,10 @@ def test_plan_holds_every_kind_of_every_model_once(params: Params) -> None:
     assert len(trials) == len(expected) + len(swept)
 
 
-def test_replicates_differ_from_the_model_in_seed_and_threads_alone(params: Params) -> None:
+def test_replicates_differ_from_the_model_in_seed_alone(params: Params) -> None:
     for trial in plan(params):
         if trial.kind != "sweep":
-            update = {"seed": trial.params.seed, "threads": 1}
-            assert trial.params == params.train[trial.model].model_copy(update=update)
+            assert trial.params == params.train[trial.model].model_copy(update={"seed": trial.params.seed})
 
 
 def test_each_other_cut_is_another_one(params: Params) -> None:

@@ -73,6 +73,29 @@ def test_archive_tells_no_time_of_saving() -> None:
     assert json.loads(unzipped(archive)[METADATA])["date_saved"] == "1980-01-01@00:00:00"
 
 
+def test_archive_leaves_out_defaults_and_nothing_else() -> None:
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.RandomTranslation(0.1, 0.2, fill_mode="constant"),
+            layers.Conv2D(2, 3, strides=2, kernel_initializer="he_normal", kernel_regularizer=keras.regularizers.L2(3)),
+            layers.BatchNormalization(momentum=0.9),
+            layers.MaxPooling2D(pool_size=3, strides=1),
+            layers.Flatten(),
+            layers.Dropout(0.25),
+            layers.Dense(3, activation="softmax", use_bias=False),
+        ]
+    )
+    archive = to_archive(model)
+    for loaded, layer in zip(from_archive(archive, name="model").layers, model.layers, strict=True):
+        assert loaded.get_config() == layer.get_config(), layer
+    written = unzipped(archive)[CONFIG]
+    # Releases before 3.13 know none of these.
+    assert not [key for key in (b"quantization_config", b"input_axes", b"renorm") if key in written]
+    assert all(key in written for key in (b'"momentum": 0.9', b'"strides": [2, 2]', b'"use_bias": false'))
+
+
 def test_canonical_archive_keeps_all_content_but_dates_and_memory_addresses() -> None:
     config = '[{"shared_object_id": 140}, {"shared_object_id": 99, "units": 99}, {"shared_object_id": 140}]'
     numbered = '[{"shared_object_id": 0}, {"shared_object_id": 1, "units": 99}, {"shared_object_id": 0}]'

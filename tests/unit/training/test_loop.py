@@ -15,7 +15,7 @@ from fashion_mnist.networks.dense import Params
 from fashion_mnist.sources.synthetic import draw_garments
 from fashion_mnist.training import loop
 from fashion_mnist.training.determinism import configure_tensorflow
-from fashion_mnist.training.inference import predict
+from fashion_mnist.training.inference import as_tensor, predict
 from fashion_mnist.training.loop import EpochResult, Progress, fit
 from fashion_mnist.training.objective import accuracy_score, cross_entropy
 from pipeline.tools.demo import PROJECT
@@ -82,27 +82,56 @@ def test_configuration_overrides_a_users_own_and_seeds_every_draw() -> None:
     keras.config.set_epsilon(0.1)
     draws = []
     for seed in (1, 1, 2):
-        configure_tensorflow(seed=seed, threads=2)
+        configure_tensorflow(seed=seed, workers=2)
         draws.append(keras.random.uniform((2,)).numpy().tolist())
     assert draws[0] == draws[1] != draws[2]
     assert keras.config.image_data_format() == "channels_last"
     assert keras.config.floatx() == "float32"
     assert keras.config.epsilon() == 1e-7
-    assert tf.config.threading.get_intra_op_parallelism_threads() == 2
+    assert tf.config.threading.get_intra_op_parallelism_threads() == 1
     assert tf.config.threading.get_inter_op_parallelism_threads() == 2
 
 
-@pytest.mark.parametrize(("jit_compile", "schedule"), [(False, "constant"), (True, "constant"), (False, "one_cycle")])
-def test_training_equals_that_of_keras_batch_by_batch(
-    train: Split, validation: Split, jit_compile: bool, schedule: str
-) -> None:
-    chosen = params(epochs=3, seed=3, jit_compile=jit_compile, schedule=schedule)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shares": 1},
+        {"shares": 2},
+        {"shares": 8},  # more than the last batch has images
+        {"shares": 1, "jit_compile": True},
+        {"shares": 4, "jit_compile": True},
+        {"shares": 2, "schedule": "one_cycle"},
+    ],
+)
+def test_training_equals_that_of_keras_batch_by_batch(train: Split, validation: Split, changes: dict[str, Any]) -> None:
+    chosen = params(epochs=3, seed=3, **changes)
     model, reference = seeded(chosen), seeded(chosen)
     history = fit(model, train, validation, chosen)
     expected = fit_by_hand(reference, train, chosen)
     for weights, expected_weights in zip(model.get_weights(), reference.get_weights(), strict=True):
         np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
     np.testing.assert_allclose([(epoch.loss, epoch.accuracy) for epoch in history], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("images", "shares", "sizes"), [(32, 2, [16, 16]), (24, 4, [6] * 4), (7, 4, [2, 2, 2, 1]), (3, 8, [1, 1, 1])]
+)
+def test_shares_of_a_batch_differ_by_one_image_at_most_and_none_is_empty(
+    images: int, shares: int, sizes: list[int]
+) -> None:
+    assert loop._share_sizes(images, shares) == sizes
+
+
+def test_batch_normalization_sees_one_share_after_the_other(train: Split) -> None:
+    layers = [keras.layers.Input((28, 28, 1)), keras.layers.BatchNormalization(), keras.layers.Flatten()]
+    model = keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
+    chosen = params(shares=2)
+    fit(model, Split(train.images[:32], train.labels[:32]), None, chosen)
+    order = np.random.default_rng(chosen.seed).permutation(32)
+    mean = 0.0
+    for share in np.split(order, 2):
+        mean = 0.99 * mean + 0.01 * train.images[share].mean(dtype=np.float64)
+    assert model.layers[0].moving_mean.numpy() == pytest.approx([mean], rel=1e-5)
 
 
 def test_one_cycle_rises_in_the_first_quarter_and_falls_to_zero() -> None:
@@ -125,7 +154,7 @@ def test_images_may_begin_anywhere_and_are_not_copied_where_tensorflow_can_use_t
         start = -memory.ctypes.data % 64 + offset
         images = memory[start : start + train.images.nbytes].view(np.float32).reshape(train.images.shape)
         images[:] = train.images
-        tensor = loop._as_tensor(images)
+        tensor = as_tensor(images)
         images[0] += 1
         assert np.array_equal(tensor[0], images[0]) == (offset == 0)
         images[:] = train.images
@@ -190,7 +219,7 @@ def test_progress_ends_at_the_last_step_also_where_a_rest_fills_no_batch(
     train: Split, validation: Split, batch_size: int, steps: list[int]
 ) -> None:
     told: list[Progress] = []
-    chosen = params(batch_size=batch_size, epochs=2)
+    chosen = params(batch_size=batch_size, shares=1, epochs=2)
     history = fit(seeded(chosen), train, validation, chosen, on_progress=told.append)
     assert [progress.step for progress in told] == steps
     assert {progress.steps for progress in told} == {steps[-1]}
