@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.turns import ENVIRONMENT, SCRATCH, Row, finish
 from pipeline.runtime.machine import cpu_model
 
-BENCHMARKS = ("training", "pipeline", "tracking")
+BENCHMARKS = ("training", "before", "pipeline", "tracking")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,10 +1,10 @@
 """Show what each operation of the convolutional network's training step takes, in TensorFlow and in PyTorch.
 
-Both libraries' profilers measure it, with batches of 32 and the same number of threads. TensorFlow is limited to AVX2,
-as this pipeline's trainings are; PyTorch uses all that the CPU has. TensorFlow runs one operation at a time here; in
-training, two may run at once. The limit is the time that the faster library's matrix product would need for the same
-arithmetic. Profiling adds time, so trust the shares more than the sums. Run it in the folder of params.yaml after
-`make bench` has installed PyTorch.
+Both libraries' profilers measure it, with batches of 32 and one thread. TensorFlow is limited to AVX2, as this
+pipeline's trainings are; PyTorch uses all that the CPU has. The limit is the time that the faster library's matrix
+product would need for the same arithmetic. A second table shows the steps of this pipeline as it trains, with a thread
+for each share: how long each thread computes, and how long it waits. Profiling adds time, so trust proportions more than
+sums. Run it in the folder of params.yaml after `make bench` has installed PyTorch.
 """
 
 import argparse
@@ -25,11 +25,13 @@ from fashion_mnist.data.split import Split
 from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE, SIDE
 from pipeline.bytes.numerics import choose_instructions
 from pipeline.runtime.command import run
-from pipeline.runtime.machine import available_workers, cpu_model
+from pipeline.runtime.machine import LIMIT, available_workers, cpu_model
 from pipeline.runtime.parameters import read_params
 
 STEPS = 250
 REST = "the rest"
+# What holds operations and is none.
+OUTER = ("ExecutorState::", "KernelAndDeviceFunc::", "EagerLocalExecute:")
 # The operations of a step: by TensorFlow's name of one, then by PyTorch's. The first that fits counts. PyTorch does not
 # name layers, but the two convolutions take turns, forward and, in the other order, backward.
 OPERATIONS = {
@@ -62,21 +64,53 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(json.dumps(JOBS[options.contender](params)))
         return
     check_ready()
-    rates = start(["benchmarks.training", "--contender", "sgemm", "--model", "cnn"], label="matrix product in GFLOP/s")
-    found = {job: start(["benchmarks.operations", "--contender", job], label=job)["ms"] for job in JOBS}
+    alone = {LIMIT: "1"}
+    command = ["benchmarks.training", "--contender", "sgemm", "--model", "cnn"]
+    rates = start(command, label="matrix product in GFLOP/s", environment=alone)
+    found = {
+        job: start(["benchmarks.operations", "--contender", job], label=job, environment=alone)["ms"]
+        for job in ("tensorflow", "pytorch")
+    }
     fastest = max(rates["tensorflow"], rates["pytorch"])
     limits = {name: flops / fastest / 1e6 for name, flops in flops_per_step(params).items()}
     table = pd.DataFrame({"TensorFlow": found["tensorflow"], "PyTorch": found["pytorch"], "limit": limits})
     table = table.reindex([*OPERATIONS, REST])
     table.loc["**the step**"] = table.sum()
-    print(f"{cpu_model()}, {os.cpu_count()} cores, {fastest:.0f} GFLOP/s; milliseconds a step\n")
+    print(f"{cpu_model()}, one core, {fastest:.0f} GFLOP/s; milliseconds a step\n")
     print("| operation | TensorFlow | PyTorch | limit |\n| --- | ---: | ---: | ---: |")
     for name, row in table.iterrows():
         print(f"| {name} | " + " | ".join("–" if pd.isna(value) else f"{value:.2f}" for value in row) + " |")
+    threads = start(["benchmarks.operations", "--contender", "threads"], label="threads")
+    step = threads.pop("step")
+    print(f"\na step with a thread for each share: {step:.2f} ms\n")
+    print("| thread | computes | of that Adam and sums | waits |\n| --- | ---: | ---: | ---: |")
+    for name, (busy, update) in threads["threads"].items():
+        print(f"| {name} | {busy:.2f} | {update:.2f} | {step - busy:.2f} |")
 
 
 def profile_tensorflow(params: Any) -> Result:
     """Profile the steps of this pipeline's loop; the milliseconds of each operation in a step."""
+    events = [(name, milliseconds) for _, name, milliseconds in trace(params)]
+    total = sum(milliseconds for name, milliseconds in events if name == "train_steps")
+    return {"ms": by_operation(events, library=0, total=total)}
+
+
+def profile_threads(params: Any) -> Result:
+    """Profile the steps of this pipeline's loop; what each thread computes in a step, in milliseconds."""
+    found: dict[int, list[float]] = {}
+    events = trace(params)
+    for thread, name, milliseconds in events:
+        if ":" in name and not name.startswith(OUTER):  # "layer:Operation"
+            busy = found.setdefault(thread, [0.0, 0.0])
+            busy[0] += milliseconds / STEPS
+            busy[1] += milliseconds / STEPS * bool(re.search(r"ResourceApplyAdam|AddN", name))
+    busiest = sorted(found.values(), reverse=True)[: params.shares]
+    step = sum(milliseconds for _, name, milliseconds in events if name == "train_steps") / STEPS
+    return {"step": step, "threads": {str(number): busy for number, busy in enumerate(busiest, 1)}}
+
+
+def trace(params: Any) -> list[tuple[int, str, float]]:
+    """Train for some steps under TensorFlow's profiler; returns each event: its thread, name and milliseconds."""
     choose_instructions(os.environ, params.instructions)
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
@@ -86,7 +120,6 @@ def profile_tensorflow(params: Any) -> Result:
     from fashion_mnist.training.loop import STEPS_PER_CALL, Progress, fit
 
     configure_tensorflow(seed=params.seed, workers=min(params.shares, available_workers()))
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     model, train = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES)), read_scaled("train")
     few = Split(*(part[: (STEPS_PER_CALL + STEPS) * BATCH] for part in train))
     with tempfile.TemporaryDirectory() as folder:
@@ -99,14 +132,12 @@ def profile_tensorflow(params: Any) -> Result:
         tf.profiler.experimental.stop()
         (file,) = Path(folder).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(file.read_bytes())
-    events = [
-        (plane.event_metadata[event.metadata_id].name, event.duration_ps / 1e9)
+    return [
+        (line.id, plane.event_metadata[event.metadata_id].name, event.duration_ps / 1e9)
         for plane in space.planes
         for line in plane.lines
         for event in line.events
     ]
-    total = sum(milliseconds for name, milliseconds in events if name == "train_steps")
-    return {"ms": by_operation(events, library=0, total=total)}
 
 
 def profile_pytorch(params: Any) -> Result:
@@ -150,7 +181,11 @@ def flops_per_step(params: Any) -> dict[str, int]:
     }
 
 
-JOBS: dict[str, Callable[[Any], Result]] = {"tensorflow": profile_tensorflow, "pytorch": profile_pytorch}
+JOBS: dict[str, Callable[[Any], Result]] = {
+    "tensorflow": profile_tensorflow,
+    "pytorch": profile_pytorch,
+    "threads": profile_threads,
+}
 
 if __name__ == "__main__":
     run(main)

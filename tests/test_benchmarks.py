@@ -17,7 +17,7 @@ from benchmarks import pipeline as whole_pipeline
 from benchmarks.turns import Row, finish, table_of
 from pipeline.runtime.machine import cpu_model
 
-COMMANDS = ("__main__", "gate", "operations", "pipeline", "report", "study", "tracking", "training", "trainings")
+COMMANDS = ("__main__", "before", "gate", "operations", "pipeline", "study", "tracking", "training", "trainings")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -33,11 +33,11 @@ def test_help_says_what_is_measured(name: str, capsys: pytest.CaptureFixture[str
     ("name", "arguments", "named"),
     [
         ("__main__", ["--only", "nonsense"], "nonsense"),
+        ("before", ["--rounds", "0"], "rounds"),
         ("gate", ["--nonsense"], "nonsense"),
         ("operations", ["--contender", "jax"], "jax"),
         ("pipeline", ["--parts", "nonsense"], "nonsense"),
         ("pipeline", ["--rounds", "0"], "rounds"),
-        ("report", [], "revision"),
         ("study", ["--trials", "many"], "many"),
         ("tracking", ["--rounds", "0"], "rounds"),
         ("training", ["--rounds", "0"], "round"),
