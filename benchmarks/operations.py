@@ -3,8 +3,8 @@
 Both libraries' profilers measure it, with batches of 32 and one thread. TensorFlow is limited to AVX2, as this
 pipeline's trainings are; PyTorch uses all that the CPU has. The limit is the time that the faster library's matrix
 product would need for the same arithmetic. A second table shows the steps of this pipeline as it trains, with a thread
-for each share: how long each thread computes, and how long it waits. Profiling adds time, so trust proportions more than
-sums. Run it in the folder of params.yaml after `make bench` has installed PyTorch.
+for each share: how long each thread computes, and how long it waits. Profiling adds time, so trust proportions more
+than sums. Run it in the folder of params.yaml after `make bench` has installed PyTorch.
 """
 
 import argparse
