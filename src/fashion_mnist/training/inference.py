@@ -13,7 +13,6 @@ from fashion_mnist.data.split import Floats
 # order. Where the number of rows is a multiple of 48, no seam falls inside a block of rows, and a row's bits depend
 # neither on the cache nor on the other rows (docs/decisions/0013).
 ROWS = 48
-BATCH = 5 * ROWS
 # TensorFlow's operations expect tensors to begin at a multiple of so many bytes.
 ALIGNMENT = 64
 
@@ -21,40 +20,38 @@ ALIGNMENT = 64
 def predict(model: keras.Model, images: Floats) -> Floats:
     """Return class probabilities, float32, shape (n, classes), for images of shape (n, height, width, channels).
 
-    Batches are computed side by side, each on one thread, as many as TensorFlow's workers.
+    Images are cut into as many parts as TensorFlow has workers, which are computed at once, block by block.
     """
-    whole = len(images) - len(images) % BATCH
-    rest = images[whole:]
-    # Black images fill the last block of rows.
-    filled = np.concatenate([rest, np.zeros((-len(rest) % ROWS, *rest.shape[1:]), rest.dtype)])
-    parts = [_predict_batches(model, images[:whole], BATCH), _predict_batches(model, filled, ROWS)[: len(rest)]]
-    return np.concatenate([part for part in parts if len(part)] or parts)
-
-
-def _predict_batches(model: keras.Model, images: Floats, size: int) -> Floats:
-    """Predict images, a multiple of `size`, in batches of that size."""
-    if not len(images):
+    blocks, rest = divmod(len(images), ROWS)
+    ends = np.array_split(np.arange(blocks), _workers())
+    parts = [images[ROWS * part[0] : ROWS * (part[-1] + 1)] for part in ends if len(part)]
+    if rest:  # black images fill the last block
+        parts.append(np.concatenate([images[-rest:], np.zeros((ROWS - rest, *images.shape[1:]), images.dtype)]))
+    if not parts:
         return np.zeros((0, *model.output_shape[1:]), np.float32)
-    batches = tf.reshape(as_tensor(images), (-1, size, *images.shape[1:]))
-    probabilities: Floats = _compile_prediction(model)(batches).numpy()
-    return probabilities.reshape(len(images), -1)
+    tensors = [tf.reshape(as_tensor(part), (-1, ROWS, *images.shape[1:])) for part in parts]
+    answers = _compile_prediction(model)(tensors)
+    return np.concatenate([answer.numpy().reshape(-1, answer.shape[-1]) for answer in answers])[: len(images)]
+
+
+def _workers() -> int:
+    """Return how many operations TensorFlow computes at once; 1 where that was left to it."""
+    return max(1, tf.config.threading.get_inter_op_parallelism_threads())
 
 
 @lru_cache(maxsize=8)
-def _compile_prediction(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return a compiled function from batches of images to probabilities, of shape (batches, size, classes)."""
-    shape = tf.TensorSpec((None, None, *model.input_shape[1:]))
-    answer = tf.TensorSpec((None, *model.output_shape[1:]))
-    workers = tf.config.threading.get_inter_op_parallelism_threads()
+def _compile_prediction(model: keras.Model) -> Callable[[list[tf.Tensor]], list[tf.Tensor]]:
+    """Return a compiled function from parts, of shape (blocks, ROWS, *image), to probabilities of each part."""
+    answer = tf.TensorSpec((ROWS, *model.output_shape[1:]))
 
-    @tf.function(input_signature=[shape])
-    def predict_batches(batches: tf.Tensor) -> tf.Tensor:
-        def predict_batch(batch: tf.Tensor) -> tf.Tensor:
-            return model(batch, training=False)
+    def predict_block(block: tf.Tensor) -> tf.Tensor:
+        return model(block, training=False)
 
-        return tf.map_fn(predict_batch, batches, fn_output_signature=answer, parallel_iterations=max(1, workers))
+    @tf.function(reduce_retracing=True)
+    def predict_parts(parts: list[tf.Tensor]) -> list[tf.Tensor]:
+        return [tf.map_fn(predict_block, part, fn_output_signature=answer, parallel_iterations=1) for part in parts]
 
-    return predict_batches
+    return predict_parts
 
 
 def as_tensor(images: Floats) -> tf.Tensor:
