@@ -6,6 +6,7 @@ than it has.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from tests.known_answer import TESTS, known
 CPUS = ("Haswell", "EPYC-Rome", "EPYC-Milan")
 # KiB of L1, L2 and L3, as in Ice Lake, Sapphire Rapids, Zen 4 and Haswell.
 CACHES = (("48", "1280", "49152"), ("48", "2048", "107520"), ("32", "1024", "32768"), ("32", "256", "8192"))
-WORKERS = (1, 3, 4, 8)  # 2 are the default
+WORKERS = (1, 3, 4, 8)  # 2 is the default
 AT_ONCE = 2
 
 
@@ -37,7 +38,7 @@ def commands() -> dict[str, list[str]]:
     here = [sys.executable, "-m", "tests.known_answer"]
     found = {f"{workers} workers": [*here, "--workers", str(workers)] for workers in WORKERS}
     if shutil.which("taskset"):
-        found["one core"] = ["taskset", "-c", "0", *here]
+        found["one core"] = ["taskset", "-c", str(min(os.sched_getaffinity(0))), *here]
     else:
         print("skipped one core: taskset is not here; on Debian and Ubuntu: apt-get install util-linux")
     if shutil.which("qemu-x86_64"):

@@ -22,7 +22,7 @@ from pipeline.gate.evaluations import (
 )
 from pipeline.gate.staleness import check_current, check_study
 from pipeline.runtime import git
-from pipeline.runtime.machine import cpu_model
+from pipeline.runtime.machine import cores, cpu_model
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DATA, METRICS, PREDICTIONS, STUDY, STUDY_PREDICTIONS
 
@@ -76,6 +76,7 @@ def _judge(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
         "margin": gate.margin,
         "confidence": gate.confidence,
         "cpu": cpu_model(),
+        "cores": cores(),
         "instructions": {name: section.instructions for name, section in params.train.items()},
         "reproduced": old.content == new.content and same_models,
         "failures": failures,

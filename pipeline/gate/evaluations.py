@@ -29,7 +29,7 @@ ROUNDING = 1e-6  # metrics are stored with six decimals
 # These also depend on the level of confidence, which may have changed.
 INTERVAL = {"accuracy_low", "accuracy_high"}
 FEWEST = 2  # replicates: a mean has no spread below
-SET_BY_STUDY = {"seed"}
+SET_BY_STUDY = {"seed", "threads"}  # threads: in records from before version 1.1.0
 AGAIN = "Run `dvc repro`"
 
 

@@ -19,13 +19,17 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def available_workers() -> int:
     """Return how many computations may run at once: the cores of this process, fewer if FASHION_MNIST_WORKERS says so.
 
     Raises ParamsError if that variable is no whole number from 1.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limit = os.environ.get(LIMIT) or str(cores)
+    limit = os.environ.get(LIMIT) or str(cores())
     if not limit.isdecimal() or int(limit) < 1:
         raise ParamsError(f"{LIMIT} is {limit!r}; expected a whole number from 1, of computations that run at once")
-    return min(cores, int(limit))
+    return min(cores(), int(limit))

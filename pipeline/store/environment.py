@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fashion_mnist.errors import GitError
 from pipeline.runtime import git
 from pipeline.runtime.files import file_digest
-from pipeline.runtime.machine import cpu_model
+from pipeline.runtime.machine import cores, cpu_model
 from pipeline.runtime.paths import REQUIREMENTS
 
 PACKAGES = ("dvc", "keras", "mlflow", "numpy", "tensorflow")
@@ -21,7 +21,7 @@ def environment_tags() -> dict[str, str]:
         "requirements": file_digest(REQUIREMENTS) if REQUIREMENTS.is_file() else "none: no lock here",
         "python": platform.python_version(),
         "cpu": cpu_model(),
-        "cpu.cores": str(os.cpu_count()),
+        "cpu.cores": str(cores()),
         **{f"package.{package}": version(package) for package in PACKAGES},
     }
 

@@ -6,7 +6,6 @@ those of the study. So an edit that changes no figure makes no trial old. What t
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -23,6 +22,7 @@ from fashion_mnist.params import Params
 from fashion_mnist.study.plan import Trial, short_trial
 from pipeline.bytes.formats import read_json, read_split
 from pipeline.runtime.edits import CODE
+from pipeline.runtime.machine import available_workers
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.paths import DATA, NORMALIZED
 from pipeline.study.process import end_processes, run_process
@@ -101,7 +101,7 @@ def _code_digests(trainings: tuple[tuple[str, str], ...], _state: tuple[Any, ...
         except RuntimeError as error:
             raise StudyError(f"a short training of {model} fails ({error}); expected one that succeeds") from error
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_workers()) as pool:
         try:
             return dict(pool.map(train, trainings))
         except KeyboardInterrupt:  # which only the driver gets, before any trial runs

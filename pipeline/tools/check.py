@@ -1,4 +1,4 @@
-"""Check params.yaml, the installed packages, DVC's files and a folder of images.
+"""Check params.yaml, the installed packages, the limit on workers, DVC's files and a folder of images.
 
 `make repro` does so first, since DVC removes the outputs of a stage before it runs.
 """
@@ -11,6 +11,7 @@ from pipeline.bytes.formats import read_json
 from pipeline.runtime.command import parse_arguments, run
 from pipeline.runtime.image_folder import list_images
 from pipeline.runtime.lock import read_lock
+from pipeline.runtime.machine import available_workers
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DVC_LOCK, REQUIREMENTS
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parse_arguments(argv, description=__doc__)
     params = read_params().download
     check_packages(REQUIREMENTS)
+    available_workers()
     if params.dataset == "folder":
         list_images(Path(params.folder))
     if DVC_LOCK.is_file():

@@ -92,12 +92,12 @@ def test_every_process_of_the_pipeline_begins_with_fixed_numerics() -> None:
     assert done.stdout.strip() == "1"
 
 
-def run_known_answer(*, script: str = "", arguments: str = "[]", **environment: str) -> dict[str, str]:
-    """Compute the known answers in a process of their own; script: Python that runs first. arguments: as Python."""
+def run_known_answer(*arguments: str, script: str = "", **environment: str) -> dict[str, str]:
+    """Compute the known answers in a process of their own; script: Python that runs first."""
     command = [
         sys.executable,
         "-c",
-        f"import pipeline, os\n{script}\nfrom tests.known_answer import main\nmain({arguments})",
+        f"import pipeline, os\n{script}\nfrom tests.known_answer import main\nmain({list(arguments)})",
     ]
     done = subprocess.run(
         command, cwd=PROJECT, env=os.environ | environment, capture_output=True, text=True, check=False
@@ -126,7 +126,7 @@ def test_known_answers_come_out_whatever_the_shell_the_workers_and_settings_file
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 3\nsavefig.bbox: tight\n")
     (tmp_path / "keras.json").write_text('{"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}')
     settings = {"MATPLOTLIBRC": str(tmp_path), "KERAS_HOME": str(tmp_path)}
-    assert run_known_answer(arguments="['--workers', '3']", **HOSTILE | settings) == known()
+    assert run_known_answer("--workers", "3", **HOSTILE | settings) == known()
 
 
 @pytest.mark.skipif(not has_avx2(), reason=f"{platform.machine()}: {NOT_PROMISED}")

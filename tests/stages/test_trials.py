@@ -69,6 +69,7 @@ def test_every_trial_is_sent_once_with_what_the_study_rests_on(client: Client) -
 
 def test_as_many_run_at_a_time_as_the_cores_or_a_user_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     cores = len(os.sched_getaffinity(0))
+    monkeypatch.delenv(LIMIT, raising=False)
     with open_cluster(say=print) as opened:
         assert sum(opened.nthreads().values()) == cores
     monkeypatch.setenv(LIMIT, "1")

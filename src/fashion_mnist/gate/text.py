@@ -74,6 +74,9 @@ def describe_bytes(judgement: Mapping[str, Any]) -> str:
 
 
 def describe_machine(judgement: Mapping[str, Any]) -> str:
-    """Say which CPU this is, and which instructions each model is trained with; both decide the bits."""
+    """Say which CPU this is, with how many cores, and which instructions each model is trained with.
+
+    With native instructions, the kind of CPU decides bits; the number of cores never does.
+    """
     instructions = ", ".join(f"{model} {chosen}" for model, chosen in judgement["instructions"].items())
-    return f"this CPU: {judgement['cpu']}; instructions: {instructions}"
+    return f"this CPU: {judgement['cpu']}, cores: {judgement['cores']}; instructions: {instructions}"

@@ -86,7 +86,7 @@ class NormalizeParams(Section):
 class TrainingParams(Section):
     """What the training of every network needs; a network's own `Params` add to it.
 
-    shares: that each batch is cut into; they are computed at once where the machine has the cores.
+    shares: into how many parts each batch is cut; they are computed at once where there are cores.
     """
 
     network: str

@@ -63,11 +63,12 @@ def _describe(problem: Mapping[str, Any], kind: type[Section], at: Sequence[str]
     if problem["type"] == "extra_forbidden":
         if key == "models":  # of a params.yaml before version 1.0.0
             return "models is gone; expected the models as sections under train, and others under recipes"
-        if path[-1] == "threads":  # of one before version 1.1.0
-            shares = (
-                "shares, into which each batch is cut" if issubclass(kind, TrainingParams) else "nothing in its place"
+        if key in ("evaluate.threads", "study.threads"):  # of one before version 1.1.0
+            return f"{key} is gone, since threads decide no bits any more; expected nothing in its place"
+        if path == ["threads"] and issubclass(kind, TrainingParams):
+            return (
+                f"{key} is gone, since threads decide no bits any more; expected shares, into which each batch is cut"
             )
-            return f"{key} is gone, since threads decide no bits any more; expected {shares}"
         known = _keys_at(kind, path[:-1])
         hint = get_close_matches(str(path[-1]), known, n=1)
         return f"{key} is unknown; expected {hint[0] if hint else 'one of ' + ', '.join(known)}"

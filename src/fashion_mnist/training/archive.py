@@ -6,6 +6,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,11 @@ def _foreign_objects(config: Any) -> Iterator[str]:
 
 
 def canonical_archive(archive: bytes) -> bytes:
-    """Rewrite a .keras file so that only the network decides its bytes, and any Keras 3 with its layers loads it.
+    """Rewrite a .keras file so that only the network decides its bytes, and older releases of Keras 3 load it.
 
     Keras writes the time of saving (in the metadata and in zip headers) and memory addresses (as ids of shared
     objects). Times become constant and ids count from 0 by first appearance. It also writes every argument of a layer,
-    which a release that does not know one refuses: those at their default are left out.
+    which a release that does not know it refuses: those at their default are left out.
     """
     source, target = zipfile.ZipFile(io.BytesIO(archive)), io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as packed:
@@ -131,16 +132,24 @@ def _canonical_config(value: Any, order: dict[int, int]) -> Any:
 def _without_defaults(described: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration of a layer or another of Keras's objects, without what only says the default.
 
-    described: its class and configuration. Models stay as they are: they read some keys themselves.
+    described: its class and configuration. Models stay as they are.
     """
     config: dict[str, Any] = described["config"]
     module, name = described.get("module"), described.get("class_name")
     found = getattr(import_module(module), name, None) if module and name else None
-    if not inspect.isclass(found) or issubclass(found, keras.Model):
+    if not inspect.isclass(found) or not hasattr(found, "from_config") or issubclass(found, keras.Model):
         return config
     parameters = inspect.signature(found).parameters
-    defaults = {name: parameter.default for name, parameter in parameters.items()}
-    return {key: value for key, value in config.items() if key not in defaults or value != _as_json(defaults[key])}
+    kept = {
+        key: value
+        for key, value in config.items()
+        if key not in parameters or value != _as_json(parameters[key].default)
+    }
+    try:
+        found.from_config(deepcopy(kept))
+    except (KeyError, TypeError, ValueError):  # some read a key although their signature has a default for it
+        return config
+    return kept
 
 
 def _as_json(default: Any) -> Any:

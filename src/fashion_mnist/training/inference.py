@@ -1,7 +1,7 @@
 """Ask a trained network for its predictions."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 import keras
 import numpy as np
@@ -39,13 +39,13 @@ def _workers() -> int:
     return max(1, tf.config.threading.get_inter_op_parallelism_threads())
 
 
-@lru_cache(maxsize=8)
+@cache
 def _compile_prediction(model: keras.Model) -> Callable[[list[tf.Tensor]], list[tf.Tensor]]:
     """Return a compiled function from parts, of shape (blocks, ROWS, *image), to probabilities of each part."""
     answer = tf.TensorSpec((ROWS, *model.output_shape[1:]))
 
     def predict_block(block: tf.Tensor) -> tf.Tensor:
-        return model(block, training=False)
+        return tf.cast(model(block, training=False), tf.float32)
 
     @tf.function(reduce_retracing=True)
     def predict_parts(parts: list[tf.Tensor]) -> list[tf.Tensor]:

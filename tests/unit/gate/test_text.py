@@ -12,6 +12,7 @@ JUDGEMENT: dict[str, Any] = {
     "margin": 0.012,
     "confidence": 0.95,
     "cpu": "a processor",
+    "cores": 2,
     "instructions": {"dense": "avx2", "cnn": "native"},
     "reproduced": False,
     "failures": ["cnn: fell by more than is tolerated"],

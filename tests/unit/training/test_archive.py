@@ -78,8 +78,16 @@ def test_archive_leaves_out_defaults_and_nothing_else() -> None:
     model = keras.Sequential(
         [
             layers.Input((8, 8, 1)),
+            layers.Rescaling(1 / 255),  # which reads its offset although that has a default
             layers.RandomTranslation(0.1, 0.2, fill_mode="constant"),
-            layers.Conv2D(2, 3, strides=2, kernel_initializer="he_normal", kernel_regularizer=keras.regularizers.L2(3)),
+            layers.Conv2D(
+                2,
+                3,
+                strides=2,
+                bias_initializer=keras.initializers.Constant(0.0),
+                kernel_initializer="he_normal",
+                kernel_regularizer=keras.regularizers.L2(3),
+            ),
             layers.BatchNormalization(momentum=0.9),
             layers.MaxPooling2D(pool_size=3, strides=1),
             layers.Flatten(),
