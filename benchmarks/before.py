@@ -1,9 +1,9 @@
 """Time this code against an earlier commit: an epoch on all cores and on one, memory, evaluate, the study's trainings.
 
 Both take turns in scratch folders, on this folder's data and models, so that neither changes anything here. On one
-core, each training has one thread, as in a study. The study's processor time is that of all its trainings, put together
-from what an epoch and a start take on one core. Run it in the folder of params.yaml after `make repro`, on a machine
-that does nothing else. Exit code 1: a target is missed.
+core, each training has one thread, as in a study. The study's processor time is put together from what an epoch and a
+start take on one core, as if all its trainings had the model's own number of units. Run it in the folder of params.yaml
+after `make repro`, on a machine that does nothing else. Exit code 1: a target is missed.
 """
 
 import io
@@ -26,7 +26,7 @@ from pipeline.runtime.command import run
 from pipeline.runtime.parameters import read_params
 
 PROJECT = Path(__file__).parents[1]
-# The last commit before batches were cut into shares.
+# The commit that the targets are set against.
 BEFORE = "77a3abc"
 CODE = ("benchmarks", "pipeline", "src", "params.yaml", "requirements")
 PLACES = ("before", "here")
@@ -44,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folders = {place: Path(scratch) / place for place in PLACES}
         export(options.before, folders["before"])
+        folders["here"].mkdir()
         for name in CODE:
             copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
-            folders["here"].mkdir(exist_ok=True)
             copy(PROJECT / name, folders["here"] / name)
         for folder in folders.values():
             for name in ("data", "models"):
@@ -86,7 +86,7 @@ def measure(folder: Path, label: str, rest: float) -> Turn:
     params = folder / "params.yaml"
     text = params.read_text()
     with one_core():
-        params.write_text(re.sub(r"threads: \d", "threads: 1", text))  # of a commit that has this parameter
+        params.write_text(re.sub(r"threads: \d+", "threads: 1", text))  # of a commit that has this parameter
         for model in MODELS:
             job(f"{model} on one core", *training, model)
     params.write_text(text)
@@ -108,7 +108,7 @@ def rows_of(turns: Sequence[dict[str, Turn]]) -> list[Row]:
     """Return the ratios of each round's measurements, here and before, as medians over rounds."""
 
     def ratio(job: str, value: str) -> float:
-        return median(number(turn["here"][job], value) / number(turn["before"][job], value) for turn in turns)
+        return median(figure_of(turn["here"][job], value) / figure_of(turn["before"][job], value) for turn in turns)
 
     return [
         Row("cnn: an epoch / before", ratio("cnn", "epoch"), 0.75),
@@ -121,7 +121,7 @@ def rows_of(turns: Sequence[dict[str, Turn]]) -> list[Row]:
     ]
 
 
-def number(result: Result, value: str) -> float:
+def figure_of(result: Result, value: str) -> float:
     """Return a value of a result; epoch: the median seconds of an epoch after the first."""
     return median(result["seconds"][1:]) if value == "epoch" else float(result[value])
 
@@ -129,7 +129,7 @@ def number(result: Result, value: str) -> float:
 def study_ratio(turns: Sequence[dict[str, Turn]]) -> float:
     """Return how much processor time the study's trainings take here, divided by that before."""
     trials, epochs = Counter[str](), Counter[str]()
-    for trial in plan(read_params()):
+    for trial in (trial for trial in plan(read_params()) if trial.model in MODELS):
         trials[trial.model] += 1
         epochs[trial.model] += trial.params.epochs
 
@@ -138,7 +138,7 @@ def study_ratio(turns: Sequence[dict[str, Turn]]) -> float:
         for model, count in trials.items():
             result = turn[f"{model} on one core"]
             start_and_end = result["process s"] - sum(result["seconds"])
-            total += count * start_and_end + epochs[model] * number(result, "epoch")
+            total += count * start_and_end + epochs[model] * figure_of(result, "epoch")
         return total
 
     return median(seconds(turn["here"]) / seconds(turn["before"]) for turn in turns)

@@ -97,16 +97,21 @@ def profile_tensorflow(params: Any) -> Result:
 
 def profile_threads(params: Any) -> Result:
     """Profile the steps of this pipeline's loop; what each thread computes in a step, in milliseconds."""
-    found: dict[int, list[float]] = {}
     events = trace(params)
+    step = sum(milliseconds for _, name, milliseconds in events if name == "train_steps") / STEPS
+    busiest = by_thread(events)[: params.shares]
+    return {"step": step, "threads": {str(number): busy for number, busy in enumerate(busiest, 1)}}
+
+
+def by_thread(events: Iterable[tuple[int, str, float]]) -> list[list[float]]:
+    """Return the milliseconds that each thread computes in a step, and those for Adam and sums; busiest first."""
+    found: dict[int, list[float]] = {}
     for thread, name, milliseconds in events:
         if ":" in name and not name.startswith(OUTER):  # "layer:Operation"
             busy = found.setdefault(thread, [0.0, 0.0])
             busy[0] += milliseconds / STEPS
             busy[1] += milliseconds / STEPS * bool(re.search(r"ResourceApplyAdam|AddN", name))
-    busiest = sorted(found.values(), reverse=True)[: params.shares]
-    step = sum(milliseconds for _, name, milliseconds in events if name == "train_steps") / STEPS
-    return {"step": step, "threads": {str(number): busy for number, busy in enumerate(busiest, 1)}}
+    return sorted(found.values(), reverse=True)
 
 
 def trace(params: Any) -> list[tuple[int, str, float]]:

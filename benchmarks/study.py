@@ -6,7 +6,6 @@ processes used. Run after `make repro`, on a machine that does nothing else. Not
 """
 
 import argparse
-import os
 import resource
 import tempfile
 import time
@@ -18,7 +17,7 @@ from unittest.mock import patch
 from fashion_mnist.errors import StudyError
 from fashion_mnist.study.plan import Trial
 from pipeline.runtime.command import run
-from pipeline.runtime.machine import cpu_model
+from pipeline.runtime.machine import available_workers, cpu_model
 from pipeline.runtime.parameters import read_params
 from pipeline.study import trials as stored
 from pipeline.study import worker
@@ -36,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default="dense", help="whose trainings are the real trials")
     parser.add_argument("--trials", type=int, default=24, help="how many real trials")
     options = parser.parse_args(argv)
-    cores = len(os.sched_getaffinity(0))
+    cores = available_workers()
     print(f"{cpu_model()}, {cores} cores\n\n| empty trials | seconds | milliseconds a trial |\n| ---: | ---: | ---: |")
     for size in SIZES:
         with patch.object(worker, "work", do_nothing):

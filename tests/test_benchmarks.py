@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import operations, training
+from benchmarks import before, operations, training
 from benchmarks import pipeline as whole_pipeline
 from benchmarks.turns import Row, finish, table_of
 from pipeline.runtime.machine import cpu_model
@@ -52,6 +52,28 @@ def test_wrong_argument_is_named(
         importlib.import_module(f"benchmarks.{name}").main(arguments)
     assert ended.value.code == 2
     assert named in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_time_against_an_earlier_commit_is_a_median_of_ratios_within_a_round() -> None:
+    def turn(epoch: float, start: float) -> dict[str, dict[str, Any]]:
+        training = {"seconds": [9, epoch, epoch], "process s": 9 + 2 * epoch + start, "MiB": 100}
+        jobs = ("dense", "cnn", "dense on one core", "cnn on one core")
+        return {"evaluate": {"work": epoch}} | dict.fromkeys(jobs, training)
+
+    turns = [{"before": turn(2, 4), "here": turn(1, 2)}, {"before": turn(20, 4), "here": turn(10, 2)}]
+    found = {row.what: row.measured for row in before.rows_of(turns)}
+    assert found.pop("cnn: memory of a training / before") == 1
+    assert set(found.values()) == {0.5}
+
+
+def test_threads_are_told_apart_and_what_holds_operations_does_not_count() -> None:
+    events = [
+        (1, "ExecutorState::Process", 900.0),
+        (1, "cnn/convolution:Conv2D", operations.STEPS),
+        (2, "cnn/convolution:Conv2D", 2.0 * operations.STEPS),
+        (2, "while/ResourceApplyAdam_4:ResourceApplyAdam", operations.STEPS),
+    ]
+    assert operations.by_thread(events) == [[3, 1], [1, 0]]
 
 
 @pytest.mark.parametrize(

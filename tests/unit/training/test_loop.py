@@ -134,6 +134,26 @@ def test_batch_normalization_sees_one_share_after_the_other(train: Split) -> Non
     assert model.layers[0].moving_mean.numpy() == pytest.approx([mean], rel=1e-5)
 
 
+def test_dropout_draws_anew_for_each_share_and_step_and_repeats_by_seed() -> None:
+    same = Split(np.ones((32, 28, 28, 1), np.float32), np.zeros(32, np.uint8))
+    seen: list[bytes] = []
+
+    class Look(keras.layers.Layer):  # type: ignore[misc]
+        """Keeps what reaches it."""
+
+        def call(self, values: tf.Tensor) -> tf.Tensor:
+            kept = tf.numpy_function(lambda array: seen.append(array.tobytes()) or array, [values], tf.float32)
+            return tf.ensure_shape(kept, values.shape)
+
+    for _ in range(2):
+        layers = [keras.layers.Input((28, 28, 1)), keras.layers.Dropout(0.5, seed=1), Look(), keras.layers.Flatten()]
+        model = keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
+        fit(model, same, None, params(shares=2, epochs=2))
+    assert len(seen) == 8  # two shares of one step in two epochs, twice
+    assert len(set(seen[:4])) == 4
+    assert sorted(seen[:4]) == sorted(seen[4:])
+
+
 def test_one_cycle_rises_in_the_first_quarter_and_falls_to_zero() -> None:
     rate = loop._one_cycle(0.8, 16)
     assert [round(float(rate(tf.constant(float(step)))), 6) for step in (1, 2, 4, 10, 16)] == [0.2, 0.4, 0.8, 0.4, 0]
