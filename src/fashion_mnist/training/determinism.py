@@ -1,5 +1,7 @@
 """Make TensorFlow compute the same bits every time."""
 
+from contextlib import suppress
+
 import keras
 import tensorflow as tf
 
@@ -22,10 +24,12 @@ def configure_tensorflow(*, seed: int, workers: int) -> None:
 def limit_threads(workers: int) -> None:
     """Run every operation on one thread, and as many at once as `workers` says.
 
-    Raises RuntimeError if TensorFlow has computed before, with other threads.
+    A process that has computed before keeps its number of workers, which decides no bits. Raises RuntimeError if its
+    operations had more than one thread.
     """
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(workers)
+    with suppress(RuntimeError):
+        tf.config.threading.set_inter_op_parallelism_threads(workers)
 
 
 def seed_everything(seed: int) -> None:
