@@ -15,7 +15,7 @@
 #
 # Why it matters: the default is one thread for each core. A container that is given two cores instead of four trains
 # another model from the same code, data and seed, and a test of predictions with a convolution does not show why. Set
-# tf.config.threading.set_intra_op_parallelism_threads and keep the number beside the seed.
+# tf.config.threading.set_intra_op_parallelism_threads to 1, or keep the number beside the seed.
 set -euo pipefail
 
 folder=$(mktemp -d)

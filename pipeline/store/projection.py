@@ -53,8 +53,7 @@ def plan_runs(state: PipelineState) -> Family:
     parent = PlannedRun(state.fingerprint, name, tags, parent_content(state, costs))
     children = []
     for model, section in state.params["train"].items():
-        tags = {STATE: state.fingerprint, "model": model, **environment}
-        tags |= {"instructions": section["instructions"]}
+        tags = {STATE: state.fingerprint, "model": model, "instructions": section["instructions"], **environment}
         content, network = child_content(state, model, costs), Network(archive_of(model), state.data)
         children.append(PlannedRun(state.fingerprint_of(model), model, tags, content, network))
     return Family(label, parent, children)

@@ -31,8 +31,7 @@ class Service(NamedTuple):
 def open_cluster(*, say: Callable[[str], None]) -> Iterator[Client]:
     """Connect to the cluster that Dask's settings name; otherwise embed one that fits the cores.
 
-    say: called with a line, since a connection may take half a minute. Raises ClusterError if
-    no scheduler answers.
+    say: called with a line, since a connection may take half a minute. Raises ClusterError if no scheduler answers.
     """
     # Dask describes each lost connection in many lines; what matters is said by `run_trials`.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)

@@ -8,6 +8,7 @@ import pytest
 
 from fashion_mnist.errors import ArtifactError, ParamsError
 from pipeline import download
+from pipeline.runtime.machine import LIMIT
 from pipeline.tools import check
 from pipeline.tools.demo import PROJECT, change_params
 
@@ -20,6 +21,13 @@ def test_good_parameters_without_a_lock_pass(workspace: Path) -> None:
 def test_mistake_in_parameters_is_named(workspace: Path) -> None:
     change_params(workspace / "params.yaml", {"train.cnn.epochs": 0})
     with pytest.raises(ParamsError, match=r"train\.cnn\.epochs is 0; expected at least 1"):
+        check.main([])
+
+
+def test_wrong_limit_on_workers_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (workspace / "params.yaml").exists()
+    monkeypatch.setenv(LIMIT, "two")
+    with pytest.raises(ParamsError, match=f"^{LIMIT} is 'two'; expected a whole number from 1"):
         check.main([])
 
 
