@@ -89,7 +89,20 @@ def test_configuration_overrides_a_users_own_and_seeds_every_draw() -> None:
     assert keras.config.floatx() == "float32"
     assert keras.config.epsilon() == 1e-7
     assert tf.config.threading.get_intra_op_parallelism_threads() == 1
-    assert tf.config.threading.get_inter_op_parallelism_threads() == 2
+
+
+def test_a_process_that_has_not_computed_runs_as_many_operations_at_once_as_it_has_workers() -> None:
+    script = (
+        "import tensorflow as tf\n"
+        "from fashion_mnist.training.determinism import configure_tensorflow\n"
+        "for workers in (3, 2):\n"
+        "    configure_tensorflow(seed=1, workers=workers)\n"
+        "tf.ones(1) + 1\n"
+        "configure_tensorflow(seed=1, workers=4)  # too late: it keeps two\n"
+        "print(tf.config.threading.get_intra_op_parallelism_threads())\n"
+        "print(tf.config.threading.get_inter_op_parallelism_threads())\n"
+    )
+    assert run_python("-c", script, folder=PROJECT, environment=os.environ).stdout.split() == ["1", "2"]
 
 
 @pytest.mark.parametrize(
