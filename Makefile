@@ -26,7 +26,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate ui rollback gate test faults check own demo study bench lock clean
+.PHONY: help repro verify emulate known ui rollback gate test faults check own workflow audit demo study bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -41,7 +41,10 @@ verify: $(VENV)/run ## fail unless the committed results are reproduced: bit for
 	python -m pipeline.gate.reproduction --strict
 
 emulate: $(VENV)/dev ## compute the known answers on emulated CPUs of other kinds; needs qemu-user
-	python -m tests.emulation
+	python -m checks.emulation
+
+known: $(VENV)/dev ## note new known answers, after a change of the compute lock or of what computes
+	python -m checks.known_answer --write
 
 ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000; FORWARDED=name, if that leads here
 	@test -e tracking/mlflow.db || { \
@@ -65,7 +68,7 @@ test: $(VENV)/dev $(REMOTES)/ready ## run the tests, also whether the locks fit 
 	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(VENV)/dev ## kill and fail the pipeline at many of its writes, and damage its files; needs strace; resumes when stopped
-	python -m tests.faults --table docs/reliability.md
+	python -m checks.faults --table docs/reliability.md
 
 check: $(VENV)/dev ## format, lint and types
 	ruff format --check .
@@ -77,6 +80,12 @@ check: $(VENV)/dev ## format, lint and types
 
 own: $(VENV)/run ## delete the results of Fashion-MNIST, to begin with your own images: docs/make-it-yours.md; asks first
 	@python -m pipeline.tools.own $(if $(YES),--yes)
+
+workflow: $(VENV)/dev ## run the steps of the CI workflow here, in fresh clones
+	python -m checks.workflow
+
+audit: $(VENV)/dev ## look up the locked packages among known vulnerabilities; needs a network
+	python -m checks.audit
 
 demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
 	python -m pipeline.tools.demo

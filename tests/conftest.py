@@ -10,7 +10,6 @@ FIRST = (
     "tests/end_to_end/test_study.py",
     "tests/end_to_end/test_cluster.py",
     "tests/end_to_end/",
-    "tests/faults/",
     "tests/stages/test_numerics.py",
     "tests/test_",
     "tests/stages/",

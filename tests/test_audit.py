@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from checks.audit import EXCEPTIONS, LOCKS, main, read_exceptions
+from checks.workflow import jobs
 from pipeline.tools.demo import PROJECT
-from tests.audit import EXCEPTIONS, LOCKS, main, read_exceptions
-from tests.workflow import jobs
 
 HOLE = {
     "id": "GHSA-aaaa-bbbb-cccc",
@@ -118,6 +118,6 @@ def test_every_lock_is_audited_or_within_one_that_is() -> None:
 def test_audit_runs_on_a_schedule_and_dependabot_knows_actions_and_locks() -> None:
     audit = PROJECT / ".github/workflows/audit.yml"
     assert YAML(typ="safe").load(audit)["on"]["schedule"]
-    assert [step["run"] for step in jobs(audit)["audit"]["steps"] if "run" in step][-1].endswith("-m tests.audit")
+    assert [step["run"] for step in jobs(audit)["audit"]["steps"] if "run" in step][-1].endswith("-m checks.audit")
     updates = YAML(typ="safe").load(PROJECT / ".github/dependabot.yml")["updates"]
     assert {update["package-ecosystem"] for update in updates} == {"github-actions", "pip"}

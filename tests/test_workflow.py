@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow import PROJECT, jobs, run_job
+from checks.workflow import PROJECT, jobs, run_job
 
 # Stands in for make: notes its words and makes what the steps after it need.
 MAKE = f"""#!/bin/sh

@@ -36,7 +36,7 @@ import pipeline.track
 import pipeline.train  # noqa: F401
 
 PROJECT = Path(__file__).parents[1]
-OURS = ("benchmarks", "fashion_mnist", "pipeline", "tests")
+OURS = ("benchmarks", "checks", "fashion_mnist", "pipeline", "tests")
 STARTING = ("PYTHONHASHSEED", "PYTHONMALLOC", "PYTHONOPTIMIZE", "PYTHONSAFEPATH", "PYTHONWARNINGS")
 LARGEST = 2**18  # bytes of a request
 

@@ -54,7 +54,8 @@ def test_the_new_model_is_scored_compared_and_reported(followed: tuple[Path, str
 
 def test_tests_that_know_of_models_pass_with_it(followed: tuple[Path, str]) -> None:
     folder, _ = followed
-    shutil.copytree(PROJECT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("tests", "checks"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(PROJECT / name, folder)
     done = subprocess.run(

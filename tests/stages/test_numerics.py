@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from checks.known_answer import known
 from fashion_mnist.errors import ParamsError
 from pipeline.bytes import numerics
 from pipeline.bytes.numerics import AVX2, SETTINGS, TENSORFLOW_LIMITS, choose_instructions, fix_numerics, has_avx2
 from pipeline.runtime.machine import LIMIT, available_workers
-from tests.known_answer import known
 
 PROJECT = Path(__file__).parents[2]
 HOSTILE = {
@@ -97,7 +97,7 @@ def run_known_answer(*arguments: str, script: str = "", **environment: str) -> d
     command = [
         sys.executable,
         "-c",
-        f"import pipeline, os\n{script}\nfrom tests.known_answer import main\nmain({list(arguments)})",
+        f"import pipeline, os\n{script}\nfrom checks.known_answer import main\nmain({list(arguments)})",
     ]
     done = subprocess.run(
         command, cwd=PROJECT, env=os.environ | environment, capture_output=True, text=True, check=False

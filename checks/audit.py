@@ -1,4 +1,4 @@
-"""Look up the locked packages among known vulnerabilities: python -m tests.audit. Needs a network.
+"""Look up the locked packages among known vulnerabilities: python -m checks.audit. Needs a network.
 
 Fails on each that requirements/exceptions.toml does not except, with a reason and a last day:
 

@@ -1,4 +1,4 @@
-"""Make TensorFlow believe in other cache sizes than the CPU's: python -m tests.pretended_caches 48 2048 107520 (KiB).
+"""Make TensorFlow believe in other cache sizes than the CPU's: python -m checks.pretended_caches 48 2048 107520 (KiB).
 
 Prints the known answers as computed under that belief. Eigen and oneDNN keep the sizes that they have read from the CPU
 in memory; these are found by their names in the library and overwritten. A check for developers of this project, tied
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.known_answer import main as print_known_answers
+from checks.known_answer import main as print_known_answers
 
 EIGEN = "Eigen::internal::manage_caching_sizes(Eigen::Action, long*, long*, long*)::m_cacheSizes"
 ONEDNN, ONEDNN_READ = "dnnl::impl::cpu::x64::cpu()::cpu_", "dnnl::impl::cpu::platform::get_per_core_cache_size(int)"

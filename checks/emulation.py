@@ -1,4 +1,4 @@
-"""The known answers on other kinds of CPU: python -m tests.emulation.
+"""The known answers on other kinds of CPU: python -m checks.emulation.
 
 On CPUs that QEMU emulates (Debian's package qemu-user): they differ in vendor, age and size of caches, and have AVX2
 but no AVX-512. And on this CPU, with other numbers of workers, on one core alone, and with other sizes of L1, L2 and L3
@@ -14,8 +14,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from checks.known_answer import known
 from pipeline.bytes.numerics import has_avx2
-from tests.known_answer import TESTS, known
+from pipeline.tools.demo import PROJECT
 
 CPUS = ("Haswell", "EPYC-Rome", "EPYC-Milan")
 # KiB of L1, L2 and L3, as in Ice Lake, Sapphire Rapids, Zen 4 and Haswell.
@@ -26,7 +27,7 @@ AT_ONCE = 2
 
 def compute(name: str, command: Sequence[str]) -> tuple[str, list[str]]:
     """Return the name, and the computations that give other bits with a command; exits where that fails."""
-    done = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"error: {name} ended with exit code {done.returncode}\n{done.stderr[-2000:]}")
     found, expected = json.loads(done.stdout.splitlines()[-1]), known()
@@ -35,7 +36,7 @@ def compute(name: str, command: Sequence[str]) -> tuple[str, list[str]]:
 
 def commands() -> dict[str, list[str]]:
     """Return what can be run here, by name; says what cannot."""
-    here = [sys.executable, "-m", "tests.known_answer"]
+    here = [sys.executable, "-m", "checks.known_answer"]
     found = {f"{workers} workers": [*here, "--workers", str(workers)] for workers in WORKERS}
     if shutil.which("taskset"):
         found["one core"] = ["taskset", "-c", str(min(os.sched_getaffinity(0))), *here]
@@ -47,7 +48,7 @@ def commands() -> dict[str, list[str]]:
     else:
         print("skipped emulated CPUs: qemu-x86_64 is not here; on Debian and Ubuntu: apt-get install qemu-user")
     if shutil.which("nm"):
-        pretended = [sys.executable, "-m", "tests.pretended_caches"]
+        pretended = [sys.executable, "-m", "checks.pretended_caches"]
         found |= {f"caches of {', '.join(sizes)} KiB": [*pretended, *sizes] for sizes in CACHES}
     else:
         print("skipped other caches: nm is not here; on Debian and Ubuntu: apt-get install binutils")

@@ -1,4 +1,4 @@
-"""Run the steps of .github/workflows/ci.yml here, in order, as GitHub would: python tests/workflow.py [JOB ...].
+"""Run the steps of .github/workflows/ci.yml here, in order, as GitHub would: python -m checks.workflow [JOB ...].
 
 Each job runs in a fresh clone of the last commit, with GitHub's variables set, as a pull request to main that adds an
 empty commit. Steps that use an action are skipped: they check out, install Python and keep files.

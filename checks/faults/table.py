@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from checks.faults.cases import CASES
+from checks.faults.damage import DAMAGE, PLACES
+from checks.faults.judge import KILL, Verdict
+from checks.faults.together import KILLINGS, MEETINGS, TOGETHER
 from pipeline.runtime.machine import cpu_model
-from tests.faults.cases import CASES
-from tests.faults.damage import DAMAGE, PLACES
-from tests.faults.judge import KILL, Verdict
-from tests.faults.together import KILLINGS, MEETINGS, TOGETHER
 
 BEGIN, END = "<!-- make faults writes from here -->", "<!-- to here -->"
 

@@ -7,11 +7,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from checks.faults.calls import run_forked
+from checks.faults.cases import dvc_environment, run_stage
+from checks.faults.judge import Verdict
+from checks.faults.workspaces import restore, snapshot
 from pipeline.runtime.lock import CACHE
-from tests.faults.calls import run_forked
-from tests.faults.cases import dvc_environment, run_stage
-from tests.faults.judge import Verdict
-from tests.faults.workspaces import restore, snapshot
 
 # What each stage reads, besides code and parameters.
 READ = {

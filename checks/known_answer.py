@@ -1,9 +1,9 @@
-"""Short computations with known bits: python -m tests.known_answer prints the sha256 of each as JSON.
+"""Short computations with known bits: python -m checks.known_answer prints the sha256 of each as JSON.
 
 They run the same code as the committed results: a training of each network, with XLA and without, predictions,
 scores, rotated and noisy images, a figure. Their digests in known_answers.json are the same on every x86-64 CPU with
 AVX2 and for any number of workers; after a change of the compute lock or of what computes,
-`python -m tests.known_answer --write` notes new ones.
+`make known` notes new ones.
 """
 
 import pipeline  # noqa: F401 - first, since it fixes the numerics before NumPy is imported
@@ -37,6 +37,7 @@ from fashion_mnist.training.objective import most_probable
 from pipeline.bytes.numerics import choose_instructions
 from pipeline.runtime.command import quiet_import
 from pipeline.runtime.files import file_digest
+from pipeline.tools.demo import PROJECT
 
 with quiet_import():
     import keras
@@ -48,9 +49,8 @@ with quiet_import():
     from fashion_mnist.training.inference import predict
     from fashion_mnist.training.loop import fit
 
-TESTS = Path(__file__).parent
-KNOWN = TESTS / "known_answers.json"
-LOCK = TESTS.parent / "requirements/compute.txt"
+KNOWN = Path(__file__).with_name("known_answers.json")
+LOCK = PROJECT / "requirements/compute.txt"
 # A batch of 32, and the rest that 55,000 images have, 24; three blocks of predictions. Few enough for an emulated CPU.
 IMAGES, VALIDATION = 56, 100
 WORKERS = 2
@@ -65,7 +65,7 @@ TRAININGS: dict[str, tuple[str, dict[str, int]]] = {
 def answers(instructions: str = "avx2", *, workers: int = WORKERS) -> dict[str, str]:
     """Return the sha256 of each computation, by name; workers: how many operations run at once."""
     train_sections = parse_params(
-        YAML(typ="safe").load((TESTS / "params.yaml").read_bytes()), source="params.yaml"
+        YAML(typ="safe").load((PROJECT / "tests/params.yaml").read_bytes()), source="params.yaml"
     ).train
     choose_instructions(os.environ, instructions)  # type: ignore[arg-type]
     configure_tensorflow(seed=1, workers=workers)
@@ -145,7 +145,7 @@ def known() -> dict[str, str]:
     """Return the digests that were noted for the present lock."""
     noted: dict[str, dict[str, str]] = json.loads(KNOWN.read_text())
     if file_digest(LOCK) not in noted:
-        sys.exit(f"error: {KNOWN.name} has no digests for this {LOCK.name}; run python -m tests.known_answer --write")
+        sys.exit(f"error: {KNOWN.name} has no digests for this {LOCK.name}; run `make known`")
     return noted[file_digest(LOCK)]
 
 

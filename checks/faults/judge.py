@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from checks.faults.calls import Ended, Point, fail_at, kill_at, list_options, read_points
+from checks.faults.cases import Case, preload, read_runs
+from checks.faults.workspaces import plant, restore, snapshot
 from pipeline.tools.demo import run_dvc
-from tests.faults.calls import Ended, Point, fail_at, kill_at, list_options, read_points
-from tests.faults.cases import Case, preload, read_runs
-from tests.faults.workspaces import plant, restore, snapshot
 
 KILL = "kill"
 

@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from checks.faults.calls import Ended, run_command, run_forked
+from checks.faults.workspaces import outputs_of
 from pipeline.runtime.command import quiet_import
 from tests.end_to_end.conftest import describe_store, environment_of, runs_of
-from tests.faults.calls import Ended, run_command, run_forked
-from tests.faults.workspaces import outputs_of
 
 
 class Case(NamedTuple):

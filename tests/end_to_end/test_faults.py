@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from checks.faults.__main__ import ERRORS, evenly
+from checks.faults.calls import available
+from checks.faults.cases import CASES, read_runs
+from checks.faults.damage import PLACES, damage
+from checks.faults.judge import KILL, disturb, take_reference
+from checks.faults.together import kill_server, kill_track, list_requests, two_tracks
 from tests.end_to_end.conftest import copy_workspace, tracked
-from tests.faults.__main__ import ERRORS, evenly
-from tests.faults.calls import available
-from tests.faults.cases import CASES, read_runs
-from tests.faults.damage import PLACES, damage
-from tests.faults.judge import KILL, disturb, take_reference
-from tests.faults.together import kill_server, kill_track, list_requests, two_tracks
 
 __all__ = ["tracked"]
 

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 import requests
 
+from checks.faults.calls import Ended, run_forked, start_forked
+from checks.faults.cases import dvc_environment, no_store, read_names, read_runs, run_stage
+from checks.faults.judge import Verdict, difference
+from checks.faults.server import MOMENTS, Handle, Send, Server, in_step, intercept, kill, send_all
+from checks.faults.workspaces import outputs_of, plant, restore, snapshot
 from pipeline.runtime.paths import PARAMS, archive_of
 from pipeline.tools.demo import PROJECT, change_params, run_dvc
 from tests.end_to_end.conftest import environment_of, free_port
-from tests.faults.calls import Ended, run_forked, start_forked
-from tests.faults.cases import dvc_environment, no_store, read_names, read_runs, run_stage
-from tests.faults.judge import Verdict, difference
-from tests.faults.server import MOMENTS, Handle, Send, Server, in_step, intercept, kill, send_all
-from tests.faults.workspaces import outputs_of, plant, restore, snapshot
 
 TOGETHER = "at the same time"
 KILLED_SERVER = "a server that dies during a request of `track`"

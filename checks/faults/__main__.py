@@ -1,4 +1,4 @@
-"""Disturb every case at many points and say what came of it: python -m tests.faults [--points N] [--table FILE].
+"""Disturb every case at many points and say what came of it: python -m checks.faults [--points N] [--table FILE].
 
 Each verdict is a line of .faults/verdicts-WORKER.jsonl, so a run that is stopped goes on where it was; as long as the
 code stays the same. Two workers run
@@ -15,14 +15,14 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from checks.faults.calls import Point, available
+from checks.faults.cases import CASES, Case
+from checks.faults.damage import DAMAGE, damage, damages
+from checks.faults.judge import KILL, Reference, Verdict, disturb, take_reference
+from checks.faults.table import write_table
+from checks.faults.together import TOGETHER, meet, points
+from checks.faults.workspaces import make_base
 from pipeline.tools.demo import PROJECT
-from tests.faults.calls import Point, available
-from tests.faults.cases import CASES, Case
-from tests.faults.damage import DAMAGE, damage, damages
-from tests.faults.judge import KILL, Reference, Verdict, disturb, take_reference
-from tests.faults.table import write_table
-from tests.faults.together import TOGETHER, meet, points
-from tests.faults.workspaces import make_base
 
 SCRATCH = PROJECT / ".faults"
 # In memory where that is possible, which is faster; kills and failing calls are the same there.
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         work(options.worker, options.share, options.cases, end=time.monotonic() + 60 * options.minutes)
         return 0
     arguments = ["--share", str(options.share), "--minutes", str(options.minutes), "--cases", *options.cases]
-    command = [sys.executable, "-m", "tests.faults", *arguments, "--worker"]
+    command = [sys.executable, "-m", "checks.faults", *arguments, "--worker"]
     workers = [subprocess.Popen([*command, str(number)], cwd=PROJECT) for number in range(WORKERS)]
     failed = [worker.wait() for worker in workers]
     verdicts = read_verdicts()
