@@ -26,10 +26,10 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate known ui rollback gate test faults check own workflow audit demo study bench lock clean
+.PHONY: help repro verify emulate known ui rollback gate test test-slow test-all faults check own workflow audit demo study bench lock clean
 
 help: ## list these words
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 repro: $(VENV)/run ## run the pipeline: only what changed since the last run; then say what it found
 	@python -m pipeline.tools.check
@@ -64,8 +64,16 @@ rollback: $(VENV)/run ## make the previous champion the served model again
 gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default: where this branch left main
 	python -m pipeline.gate $(if $(BASELINE),--baseline $(BASELINE))
 
-test: $(VENV)/dev $(REMOTES)/ready ## run the tests, also whether the locks fit pyproject.toml; no network
-	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Two processes of pytest, each with whole files.
+PYTEST = pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/dev ## run the tests that guard an edit, in about two minutes; no network
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/dev $(REMOTES)/ready ## run the others: servers, a browser, clusters, remotes, kills; no network
+	$(PYTEST) -m slow
+
+test-all: test test-slow ## run every test
 
 faults: $(VENV)/dev ## kill and fail the pipeline at many of its writes, and damage its files; needs strace; resumes when stopped
 	python -m checks.faults --table docs/reliability.md

@@ -25,7 +25,7 @@ done
 
 @pytest.mark.parametrize(
     ("job", "words"),
-    [("test", ["check", "test"]), ("repro", [".venv/run", "repro", "verify", "emulate"])],
+    [("test", ["check", "test-all"]), ("repro", [".venv/run", "repro", "verify", "emulate"])],
 )
 def test_steps_of_the_workflow_run_in_order(
     job: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,8 @@ from tests.end_to_end.remote_servers import sshd
 from tests.end_to_end.slurm import slurm
 from tests.end_to_end.test_study import SMALL_STUDY, edit_loop, results_in, stored, wait_until
 
+pytestmark = pytest.mark.slow
+
 PAGE = PROJECT / "docs/study.md"
 # The numbers of the page, for a node of two cores.
 SMALL_JOBS = {"cores=4": "cores=1", '"8GB"': '"1900MB"', "jobs=10": "jobs=2"}

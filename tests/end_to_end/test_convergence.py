@@ -20,6 +20,8 @@ from pipeline.store.convergence import PASSES, PATIENCE_SECONDS, Family, Planned
 from pipeline.store.runs import FINGERPRINT, HOST, PARENT, PROCESS, STATE, Content
 from tests.end_to_end.conftest import empty_database, runs_of
 
+pytestmark = pytest.mark.slow
+
 EMPTY = Content({}, [])
 CHILDREN = [PlannedRun(name, name, {STATE: "p"}, EMPTY) for name in ("a", "b")]
 FAMILY = Family("a state", PlannedRun("p", "parent", {}, EMPTY), CHILDREN)

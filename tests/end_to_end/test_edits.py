@@ -11,6 +11,8 @@ from pipeline.tools.demo import PROJECT, change_params
 from tests.end_to_end.conftest import copy_workspace, environment_of_dvc, run_dvc
 from tests.processes import run_python
 
+pytestmark = pytest.mark.slow
+
 FOLDERS = ("pipeline", "src", "requirements")
 # Edits each file in turn, asks DVC which stages have a dependency that changed, and takes the edit back.
 ASK = """

@@ -13,6 +13,8 @@ from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import run_dvc, runs_of, stages_in
 
+pytestmark = pytest.mark.slow
+
 
 def dvc(folder: Path, *arguments: str) -> str:
     done = run_dvc(*arguments, workspace=folder)

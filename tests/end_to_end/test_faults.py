@@ -16,7 +16,10 @@ from tests.end_to_end.conftest import copy_workspace, tracked
 
 __all__ = ["tracked"]
 
-pytestmark = pytest.mark.skipif(not available(), reason="strace is not installed, or may not trace")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not available(), reason="strace is not installed, or may not trace"),
+]
 CASES_BY_NAME = {case.name: case for case in CASES}
 
 

@@ -11,6 +11,8 @@ from pipeline.tools.demo import PROJECT, make_workspace
 from tests.end_to_end.conftest import environment_of_dvc, run_dvc, stages_in
 from tests.end_to_end.own_images import write_shapes
 
+pytestmark = pytest.mark.slow
+
 OWN = {"download.dataset": "folder", "download.folder": "images", "normalize.validation_images": 40}
 PAGE = (PROJECT / "docs/make-it-yours.md").read_text()
 (WHOLE,) = re.findall(r"## Keep your images in DVC\n.*?```\n(.*?)```", PAGE, re.DOTALL)

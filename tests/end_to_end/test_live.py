@@ -13,6 +13,8 @@ from pipeline.store.connection import MlflowClient, open_store
 from tests.end_to_end.conftest import EXPERIMENT, environment_of, run_module, runs_of
 from tests.processes import Process
 
+pytestmark = pytest.mark.slow
+
 
 def start_training(folder: Path, model: str = "dense", **environment: str) -> Process:
     changed = environment_of() | {"DVC_STAGE": f"train@{model}"} | environment

@@ -15,6 +15,8 @@ from pipeline.tools.demo import change_params
 from tests.end_to_end.conftest import copy_workspace, environment_of, free_port, run_module, running
 from tests.end_to_end.test_server import database  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.slow
+
 DATABASE, ADMIN, WRITER, READER = "database", "admin", "writer", "reader"
 CONFIG = "auth.ini"
 MISTAKEN = "not-the-password"

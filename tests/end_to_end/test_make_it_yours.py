@@ -22,6 +22,8 @@ from pipeline.tools.demo import PROJECT, make_workspace
 from tests.end_to_end.conftest import MlflowClient, environment_of, free_port, run_dvc, run_module, running, stages_in
 from tests.end_to_end.own_images import write_digits, write_shapes
 
+pytestmark = pytest.mark.slow
+
 PAGE = PROJECT / "docs/make-it-yours.md"
 IMAGES = 20  # that the served model is asked about
 # Mappings by a name of the user's: what the page shows is all of them.

@@ -27,6 +27,8 @@ from tests.end_to_end.conftest import (
 )
 from tests.processes import run_python
 
+pytestmark = pytest.mark.slow
+
 SAID_AGAIN = "the store already holds its 3 runs"
 Deletion = Callable[[MlflowClient, Path], Any]
 

@@ -10,6 +10,8 @@ import pytest
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import run_dvc, stages_in
 
+pytestmark = pytest.mark.slow
+
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=tester", "-c", "user.email=tester@example.org"]

@@ -11,6 +11,8 @@ import pytest
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import copy_workspace, environment_of, run_dvc, stages_in
 
+pytestmark = pytest.mark.slow
+
 # The tests that know of models and networks.
 MODEL_TESTS = ("tests/unit/networks", "tests/unit/test_params.py", "tests/test_architecture.py")
 

@@ -19,6 +19,8 @@ from pipeline.store.registry import Candidate, promote, roll_back, version_of
 from pipeline.store.runs import start_run
 from tests.end_to_end.conftest import empty_database
 
+pytestmark = pytest.mark.slow
+
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 100)
 GATE = GateParams(margin=0.012, confidence=0.95, floors={})
 IMAGES = np.zeros((1000, 28, 28, 1), np.uint8)

@@ -14,6 +14,8 @@ from tests.end_to_end.conftest import copy_workspace, environment_of, stages_in
 from tests.end_to_end.remote_servers import Server, http_server, s3_server, ssh_server, wire
 from tests.end_to_end.test_pull import dvc, git
 
+pytestmark = pytest.mark.slow
+
 SERVERS = {"ssh": ssh_server, "s3": s3_server, "http": http_server}
 MODEL = "models/cnn/model.keras"
 

@@ -13,6 +13,8 @@ from selenium.webdriver.common.by import By
 from pipeline.tools.demo import PROJECT, change_params
 from tests.end_to_end.conftest import copy_workspace, run_module, run_real_module
 
+pytestmark = pytest.mark.slow
+
 PHONE, DESK = 380, 1280
 PAPER = {"light": (255, 255, 255), "dark": (13, 17, 23)}
 

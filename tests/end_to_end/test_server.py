@@ -31,6 +31,8 @@ from tests.end_to_end.conftest import (
 )
 from tests.processes import Process
 
+pytestmark = pytest.mark.slow
+
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 # What a training shows of itself, without the training.
 TRAINING = """

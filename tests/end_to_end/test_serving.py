@@ -36,6 +36,8 @@ from tests.end_to_end.conftest import (
 )
 from tests.end_to_end.front import documented, nginx
 
+pytestmark = pytest.mark.slow
+
 IMAGES = 100
 CLIENTS = 20
 MEBIBYTE = 1 << 20

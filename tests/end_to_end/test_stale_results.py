@@ -11,6 +11,8 @@ from ruamel.yaml import YAML
 from pipeline.tools.demo import PROJECT, change_params
 from tests.end_to_end.conftest import copy_workspace, run_dvc, run_module
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[Path], None]
 PASSES, CANNOT_JUDGE = 0, 2
 

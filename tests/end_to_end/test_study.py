@@ -27,6 +27,8 @@ from tests.end_to_end.conftest import (
 )
 from tests.processes import run_python
 
+pytestmark = pytest.mark.slow
+
 SMALL_STUDY = {
     "download.dataset": "synthetic",
     "download.synthetic.train_images": 600,

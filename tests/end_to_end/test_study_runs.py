@@ -23,6 +23,8 @@ from tests.end_to_end.conftest import (
     runs_of,
 )
 
+pytestmark = pytest.mark.slow
+
 Reader = Callable[[Path], MlflowClient]
 
 

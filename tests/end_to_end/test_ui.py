@@ -27,6 +27,8 @@ from tests.end_to_end.conftest import (
     runs_of,
 )
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 90
 
 

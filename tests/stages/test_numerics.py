@@ -121,6 +121,7 @@ def test_limit_on_workers_that_is_no_number_is_refused(monkeypatch: pytest.Monke
         available_workers()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_avx2(), reason=f"{platform.machine()}: {NOT_PROMISED}")
 def test_known_answers_come_out_whatever_the_shell_the_workers_and_settings_files_say(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 3\nsavefig.bbox: tight\n")
@@ -129,6 +130,7 @@ def test_known_answers_come_out_whatever_the_shell_the_workers_and_settings_file
     assert run_known_answer("--workers", "3", **HOSTILE | settings) == known()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_avx2(), reason=f"{platform.machine()}: {NOT_PROMISED}")
 def test_known_answers_depend_on_the_limits() -> None:
     lowered = "os.environ |= {'ONEDNN_MAX_CPU_ISA': 'SSE41', 'XLA_FLAGS': '--xla_cpu_max_isa=SSE4_2'}"
