@@ -1,6 +1,6 @@
 """Parameters as frozen typed values; a file that holds anything else is refused by name.
 
-Every field is required: params.yaml holds the only defaults, and says beside each value what it means.
+Every field is required but for those of a training that a newcomer never sets.
 The parameters of a network are in its file in `networks/`.
 """
 
@@ -86,19 +86,28 @@ class NormalizeParams(Section):
 class TrainingParams(Section):
     """What the training of every network needs; a network's own `Params` add to it.
 
-    shares: into how many parts each batch is cut; they are computed at once where there are cores.
+    shares: into how many parts each batch is cut; they are computed at once where there are cores. weight_decay: that
+    of AdamW, apart from the gradient. class_weights: balanced, so that all classes count the same. stop_after: so many
+    epochs without a lower loss on validation. keep: the weights of the epoch with the lowest, or of the last.
     """
 
     network: str
     epochs: Count
-    batch_size: Count
-    shares: Count
-    schedule: Literal["constant", "one_cycle"]
-    learning_rate: Annotated[float, Field(gt=0, lt=1)]
-    precision: Literal["float32", "mixed_bfloat16"]
-    jit_compile: bool
-    instructions: Instructions
-    seed: Seed
+    batch_size: Count = 32
+    shares: Count = 1
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    schedule: Literal["constant", "one_cycle", "cosine"] = "constant"
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 0.001
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["balanced"] | None = None
+    stop_after: Count | None = None
+    keep: Literal["best", "last"] = "last"
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    jit_compile: bool = False
+    instructions: Instructions = "avx2"
+    seed: Seed = 1
 
     @field_validator("shares")
     @classmethod
@@ -109,6 +118,20 @@ class TrainingParams(Section):
             raise ValueError(f"at most {batch_size}, since batch_size is {batch_size}")
         if batch_size % value:
             raise ValueError(f"a number that divides batch_size, which is {batch_size}")
+        return value
+
+    @field_validator("momentum")
+    @classmethod
+    def _momentum_is_of_sgd(cls, value: float, others: ValidationInfo) -> float:
+        if value and others.data.get("optimizer", "sgd") != "sgd":
+            raise ValueError("0, or optimizer: sgd")
+        return value
+
+    @field_validator("weight_decay")
+    @classmethod
+    def _adam_with_weight_decay_is_adamw(cls, value: float, others: ValidationInfo) -> float:
+        if value and others.data.get("optimizer") == "adam":
+            raise ValueError("0, or optimizer: adamw")
         return value
 
     @field_validator("instructions")

@@ -1,8 +1,8 @@
-"""Train a network with Adam: reshuffled every epoch, one compiled loop over many steps.
+"""Train a network: reshuffled every epoch, one compiled loop over many steps.
 
 `keras.Model.fit` returns to Python after every batch of 32, which costs a small network more than its arithmetic.
 Here the images live in one tensor, a batch is a row of shuffled indices, and a `tf.function` walks over many rows.
-The mathematics is that of `fit`: the same loss, Adam as Keras defines it, each image once an epoch.
+The mathematics is that of `fit`: the same loss, optimizers as Keras defines them, each image once an epoch.
 
 A batch is cut into shares. Each goes through the network on its own, every operation on one thread, and gradients are
 summed in the order of the shares. So the bits depend on the number of shares, and the number of cores only decides how
@@ -10,7 +10,7 @@ many shares are computed at once.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from fashion_mnist.data.split import Split
+from fashion_mnist.data.split import Floats, Labels, Split
 from fashion_mnist.params import TrainingParams
 from fashion_mnist.training.inference import as_tensor, predict
 from fashion_mnist.training.objective import accuracy_score, cross_entropy, most_probable
+from fashion_mnist.training.optimizers import learning_rate_of, optimizer_of
 
 # Between two reports of progress: well under a second of work, yet enough that the calls cost nothing.
 STEPS_PER_CALL = 125
@@ -62,13 +63,16 @@ def fit(
     """Train a network in place and return one result for each epoch.
 
     train, validation: images float32, shape (n, *shape); labels, shape (n,). The seed in `params` decides
-    the order of images; the network's weights were drawn when it was built.
+    the order of images; the network's weights were drawn when it was built. Without validation, no epoch is better than
+    another: training goes on to the last one, which is kept.
     """
     steps = -(-len(train.labels) // params.batch_size)
-    train_steps = _compile_steps(model, params, steps=steps * params.epochs)
+    weights = balanced_weights(train.labels, model.output_shape[-1]) if params.class_weights == "balanced" else None
+    train_steps = _compile_steps(model, params, steps=steps * params.epochs, class_weights=weights)
     images, labels = as_tensor(train.images), tf.constant(train.labels, tf.int32)
     rng = np.random.default_rng(params.seed)
-    history = []
+    history: list[EpochResult] = []
+    best_loss, best_weights, best_epoch = math.inf, model.get_weights(), 0
     for epoch in range(1, params.epochs + 1):
         loss = right = seen = 0.0
         for batches, first, last in _calls(rng.permutation(len(train.labels)), params.batch_size):
@@ -80,6 +84,12 @@ def fit(
         result = EpochResult(epoch, loss / seen, right / seen, *_validate(model, validation))
         history.append(result)
         on_epoch(result)
+        if result.val_loss < best_loss:
+            best_loss, best_weights, best_epoch = result.val_loss, model.get_weights(), epoch
+        if validation and params.stop_after and epoch - best_epoch >= params.stop_after:
+            break
+    if validation and params.keep == "best":
+        model.set_weights(best_weights)
     return history
 
 
@@ -108,55 +118,16 @@ def _calls(order: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[tf.T
                 yield batches, tf.constant(first), tf.constant(min(first + STEPS_PER_CALL, len(rows)))
 
 
-def _one_cycle(peak: float, steps: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return a learning rate that rises to `peak` in the first quarter of the steps and falls to 0, both evenly.
-
-    Its argument is the number of the step, from 1. Source: Smith and Topin 2017, section 4.
-    """
-    rise = max(1.0, steps / 4)
-    return lambda step: peak * tf.minimum(step / rise, (steps - step) / max(1.0, steps - rise))
-
-
-def _adam(
-    variables: Sequence[tf.Variable], learning_rate: Callable[[tf.Tensor], tf.Tensor | float]
-) -> Callable[[Sequence[tf.Tensor]], None]:
-    """Return a function that applies gradients to variables by Adam; learning_rate: by the number of the step.
-
-    TensorFlow's fused kernel passes over each variable once, keras.optimizers.Adam several times, which costs the
-    convolutional network an eighth of its time. Formula and constants are the same. Source: Kingma and Ba 2015.
-    """
-    beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7  # Keras' defaults
-    step = tf.Variable(0.0)
-    moments = [(tf.Variable(tf.zeros_like(variable)), tf.Variable(tf.zeros_like(variable))) for variable in variables]
-
-    def apply(gradients: Sequence[tf.Tensor]) -> None:
-        step.assign_add(1.0)
-        for variable, (first, second), gradient in zip(variables, moments, gradients, strict=True):
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle,
-                m=first.handle,
-                v=second.handle,
-                beta1_power=tf.pow(beta_1, step),
-                beta2_power=tf.pow(beta_2, step),
-                lr=learning_rate(step),
-                beta1=beta_1,
-                beta2=beta_2,
-                epsilon=epsilon,
-                grad=gradient,
-            )
-
-    return apply
-
-
-def _compile_steps(model: keras.Model, params: TrainingParams, *, steps: int) -> Callable[..., Any]:
+def _compile_steps(
+    model: keras.Model, params: TrainingParams, *, steps: int, class_weights: Floats | None
+) -> Callable[..., Any]:
     """Return a compiled function that trains on some batches and returns the sums of loss and right predictions.
 
-    steps: of the whole training.
+    steps: of the whole training. class_weights: shape (classes,), or None.
     """
-    loss_of = keras.losses.SparseCategoricalCrossentropy()
+    loss_of = _loss(params, classes=model.output_shape[-1], class_weights=class_weights)
     variables = [variable.value for variable in model.trainable_variables]
-    one_cycle = _one_cycle(params.learning_rate, steps)
-    apply_gradients = _adam(variables, one_cycle if params.schedule == "one_cycle" else lambda _: params.learning_rate)
+    apply_gradients = optimizer_of(params, variables, learning_rate_of(params, steps=steps))
 
     @tf.function(jit_compile=params.jit_compile)
     def train_steps(
@@ -171,7 +142,10 @@ def _compile_steps(model: keras.Model, params: TrainingParams, *, steps: int) ->
                 share_labels = tf.gather(labels, share)
                 with tf.GradientTape() as tape:
                     probabilities = model(tf.gather(images, share), training=True)
-                    loss = loss_of(share_labels, probabilities) * (share.shape[0] / batch.shape[0])
+                    loss = loss_of(share_labels, probabilities)
+                    if model.losses:  # of regularizers
+                        loss += tf.add_n(model.losses)
+                    loss *= share.shape[0] / batch.shape[0]
                 gradients.append(tape.gradient(loss, variables))
                 right = tf.argmax(probabilities, axis=-1, output_type=tf.int32) == share_labels
                 total_loss += loss * batch.shape[0]
@@ -181,6 +155,28 @@ def _compile_steps(model: keras.Model, params: TrainingParams, *, steps: int) ->
         return total_loss, total_right
 
     return train_steps
+
+
+def _loss(
+    params: TrainingParams, *, classes: int, class_weights: Floats | None
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Return the mean loss of labels, shape (n,), and probabilities, shape (n, classes)."""
+    sparse = keras.losses.SparseCategoricalCrossentropy()
+    smoothed = keras.losses.CategoricalCrossentropy(label_smoothing=params.label_smoothing)
+
+    def loss_of(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+        weights = None if class_weights is None else tf.gather(tf.constant(class_weights), labels)
+        if params.label_smoothing:
+            return smoothed(tf.one_hot(labels, classes), probabilities, sample_weight=weights)
+        return sparse(labels, probabilities, sample_weight=weights)
+
+    return loss_of
+
+
+def balanced_weights(labels: Labels, classes: int) -> Floats:
+    """Return a weight for each class, shape (classes,), so that all count the same; over images, their mean is 1."""
+    counts = np.bincount(labels, minlength=classes)
+    return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)
 
 
 def _share_sizes(images: int, shares: int) -> list[int]:

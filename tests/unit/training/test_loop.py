@@ -53,25 +53,41 @@ def seeded(params: Params) -> keras.Model:
     return build(params, shape=(28, 28, 1), classes=10)
 
 
+def as_keras(params: Params, *, steps: int) -> keras.optimizers.Optimizer:
+    """Return Keras' own optimizer and schedule for the parameters; but for one_cycle, which Keras has not."""
+    rate = params.learning_rate
+    if params.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps)
+    if params.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=params.momentum, weight_decay=params.weight_decay or None)
+    if params.optimizer == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
+    return keras.optimizers.Adam(rate)
+
+
 def fit_by_hand(model: keras.Model, train: Split, params: Params) -> list[tuple[float, float]]:
     """Train as Keras would batch by batch; return the mean loss and accuracy of each epoch before its steps."""
-    model.compile(keras.optimizers.Adam(params.learning_rate), "sparse_categorical_crossentropy", jit_compile=False)
-    rng = np.random.default_rng(params.seed)
-    means, step = [], 0
     steps = params.epochs * -(-len(train.labels) // params.batch_size)
+    loss_of = keras.losses.CategoricalCrossentropy(label_smoothing=params.label_smoothing)
+    model.compile(as_keras(params, steps=steps), loss_of, jit_compile=False)
+    rng = np.random.default_rng(params.seed)
+    counts = np.bincount(train.labels)
+    of_class = len(train.labels) / (len(counts) * counts) if params.class_weights else np.ones(len(counts))
+    means, step = [], 0
     for _ in range(params.epochs):
         order = rng.permutation(len(train.labels))
         loss = right = 0.0
         for start in range(0, len(order), params.batch_size):
             images, labels = (values[order[start : start + params.batch_size]] for values in train)
+            wanted, weights = keras.utils.to_categorical(labels, 10), of_class[labels]
             probabilities = model.predict_on_batch(images)
-            loss += len(labels) * cross_entropy(labels, probabilities)
+            loss += len(labels) * (float(loss_of(wanted, probabilities, weights)) + float(sum(model.losses)))
             right += np.count_nonzero(probabilities.argmax(axis=1) == labels)
             step += 1
             if params.schedule == "one_cycle":
                 rise = steps / 4
                 model.optimizer.learning_rate = params.learning_rate * min(step / rise, (steps - step) / (steps - rise))
-            model.train_on_batch(images, labels)
+            model.train_on_batch(images, wanted, sample_weight=weights)
         means.append((loss / len(order), right / len(order)))
     return means
 
@@ -114,13 +130,22 @@ def test_a_process_that_has_not_computed_runs_as_many_operations_at_once_as_it_h
         {"shares": 1, "jit_compile": True},
         {"shares": 4, "jit_compile": True},
         {"shares": 2, "schedule": "one_cycle"},
+        {"shares": 2, "schedule": "cosine"},
+        {"shares": 2, "optimizer": "adamw", "weight_decay": 0.1},
+        {"shares": 2, "optimizer": "sgd", "learning_rate": 0.05},
+        {"shares": 2, "optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.01, "schedule": "cosine"},
+        {"shares": 2, "optimizer": "sgd", "momentum": 0.9, "jit_compile": True},
+        {"shares": 2, "label_smoothing": 0.1},
+        {"shares": 2, "class_weights": "balanced"},
+        {"shares": 1, "class_weights": "balanced", "label_smoothing": 0.2, "optimizer": "adamw", "jit_compile": True},
     ],
 )
 def test_training_equals_that_of_keras_batch_by_batch(train: Split, validation: Split, changes: dict[str, Any]) -> None:
-    chosen = params(epochs=3, seed=3, **changes)
+    chosen = params(**{"epochs": 3, "seed": 3} | changes)
+    uneven = Split(train.images, np.concatenate([train.labels[:40], train.labels[40:] // 2]))
     model, reference = seeded(chosen), seeded(chosen)
-    history = fit(model, train, validation, chosen)
-    expected = fit_by_hand(reference, train, chosen)
+    history = fit(model, uneven, validation, chosen)
+    expected = fit_by_hand(reference, uneven, chosen)
     for weights, expected_weights in zip(model.get_weights(), reference.get_weights(), strict=True):
         np.testing.assert_allclose(weights, expected_weights, atol=1e-5)
     np.testing.assert_allclose([(epoch.loss, epoch.accuracy) for epoch in history], expected, rtol=1e-5)
@@ -167,17 +192,39 @@ def test_dropout_draws_anew_for_each_share_and_step_and_repeats_by_seed() -> Non
     assert sorted(seen[:4]) == sorted(seen[4:])
 
 
-def test_one_cycle_rises_in_the_first_quarter_and_falls_to_zero() -> None:
-    rate = loop._one_cycle(0.8, 16)
-    assert [round(float(rate(tf.constant(float(step)))), 6) for step in (1, 2, 4, 10, 16)] == [0.2, 0.4, 0.8, 0.4, 0]
+def test_regularizers_of_layers_count_as_in_keras(train: Split) -> None:
+    def build() -> keras.Model:
+        keras.utils.set_random_seed(1)
+        layers = [keras.layers.Input((28, 28, 1)), keras.layers.Flatten()]
+        last = keras.layers.Dense(10, activation="softmax", kernel_regularizer=keras.regularizers.L2(0.1))
+        return keras.Sequential([*layers, last])
+
+    model, reference, chosen = build(), build(), params(epochs=2)
+    history, expected = fit(model, train, None, chosen), fit_by_hand(reference, train, chosen)
+    np.testing.assert_allclose(model.get_weights()[0], reference.get_weights()[0], atol=1e-5)
+    np.testing.assert_allclose([(epoch.loss, epoch.accuracy) for epoch in history], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3])
-def test_one_cycle_of_few_steps_is_finite(steps: int) -> None:
-    rate = loop._one_cycle(0.8, steps)
-    rates = [float(rate(tf.constant(float(step)))) for step in range(1, steps + 1)]
-    assert min(rates) >= 0
-    assert max(rates) <= np.float32(0.8)
+def test_training_stops_after_epochs_without_a_better_one_and_keeps_what_is_asked_for(
+    train: Split, validation: Split
+) -> None:
+    chosen = params(epochs=40, learning_rate=0.05, stop_after=2)
+    last, best = seeded(chosen), seeded(chosen)
+    history = fit(last, train, validation, chosen)
+    assert fit(best, train, validation, params(epochs=40, learning_rate=0.05, stop_after=2, keep="best")) == history
+    losses = [epoch.val_loss for epoch in history]
+    assert len(losses) < 40
+    assert losses.index(min(losses)) == len(losses) - 3
+    for model, expected in ((last, losses[-1]), (best, min(losses))):
+        assert cross_entropy(validation.labels, predict(model, validation.images)) == expected
+
+
+def test_training_without_validation_goes_on_to_the_last_epoch(train: Split) -> None:
+    chosen = params(epochs=4, learning_rate=0.05, stop_after=1, keep="best")
+    stopped, plain = seeded(chosen), seeded(chosen)
+    assert len(fit(stopped, train, None, chosen)) == 4
+    fit(plain, train, None, params(epochs=4, learning_rate=0.05))
+    assert all(map(np.array_equal, stopped.get_weights(), plain.get_weights()))
 
 
 def test_images_may_begin_anywhere_and_are_not_copied_where_tensorflow_can_use_them(train: Split) -> None:
