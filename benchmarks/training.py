@@ -27,7 +27,7 @@ from fashion_mnist.data.dataset import scale_pixels
 from fashion_mnist.data.split import Floats, Split
 from fashion_mnist.errors import ArtifactError
 from fashion_mnist.networks import dense
-from fashion_mnist.params import TrainingParams
+from fashion_mnist.params.training import TrainingParams
 from fashion_mnist.sources.fashion_mnist import CLASS_NAMES, IMAGE_SHAPE, RAW_FILES, SIDE
 from fashion_mnist.sources.published import check_fashion_mnist
 from pipeline.bytes.numerics import CPUINFO, choose_instructions

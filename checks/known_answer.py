@@ -23,8 +23,8 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.data.dataset import array_digest, scale_pixels
 from fashion_mnist.data.split import Floats, Labels, Split
-from fashion_mnist.params import TrainingParams
 from fashion_mnist.params.parsing import parse_params
+from fashion_mnist.params.training import TrainingParams
 from fashion_mnist.report.drawing import render_svg
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.sections.inside import mosaic

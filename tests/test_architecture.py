@@ -45,7 +45,7 @@ SCAFFOLD = frozenset(
         *(path.relative_to(PROJECT).as_posix() for path in (PIPELINE / "runtime").glob("*.py")),
         "src/fashion_mnist/errors.py",
         "src/fashion_mnist/networks/__init__.py",
-        *(path.relative_to(PROJECT).as_posix() for path in (LIBRARY / "params").glob("*.py")),
+        *(f"src/fashion_mnist/params/{name}.py" for name in ("__init__", "fields", "parsing")),  # training: defaults
     }
 )
 

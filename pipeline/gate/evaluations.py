@@ -15,6 +15,7 @@ import numpy as np
 from fashion_mnist.data.split import Labels
 from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.gate.judgement import Evaluation
+from fashion_mnist.params.training import DEFAULTS, without_defaults
 from fashion_mnist.scores.metrics import score_predictions
 from pipeline.bytes.formats import parse_csv, parse_json
 from pipeline.runtime import git
@@ -162,11 +163,13 @@ def study_fault(description: Any, state: RecordedEvaluation, models: Sequence[st
         return f"its {differing[0]} differ from those in {DATA}; expected a study of the same data"
     for model in models:
         studied, recorded = description["train"].get(model), state.training_of(model).params.get(f"train.{model}", {})
-        trained = {key: value for key, value in recorded.items() if key not in SET_BY_STUDY}
         if studied is None:
             return f"holds no {model}; expected a study of every model"
+        studied = without_defaults(studied)
+        trained = without_defaults({key: value for key, value in recorded.items() if key not in SET_BY_STUDY})
         for key in differing_keys(studied, trained)[:1]:
-            return f"train.{model}.{key} is {studied.get(key)}; expected {trained.get(key)}, as {DVC_LOCK} records"
+            here, wanted = (values.get(key, DEFAULTS.get(key)) for values in (studied, trained))
+            return f"train.{model}.{key} is {here}; expected {wanted}, as {DVC_LOCK} records"
     return None
 
 

@@ -18,6 +18,7 @@ from fashion_mnist.data.description import SPLITS, DataDescription
 from fashion_mnist.data.split import Labels
 from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
+from fashion_mnist.params.training import without_defaults
 from fashion_mnist.study.plan import KINDS, Kind, Study, TrialRecord
 from pipeline.bytes.formats import parse_csv, parse_json
 from pipeline.runtime.files import read_bytes, reading
@@ -98,7 +99,11 @@ def find_study(
     with reading(str(STUDY), advice=f"run `make study`, or `git checkout HEAD -- {STUDY}`"):
         if not description or description["data"] != data_digests(data.model_dump()):
             return None
-        same = {model for model, section in description["train"].items() if section == describe_training(params, model)}
+        same = {
+            model
+            for model, section in description["train"].items()
+            if without_defaults(section) == describe_training(params, model)
+        }
         study = read_study(description, read, models=same)
         return study if study.predictions else None
 
@@ -135,6 +140,6 @@ def data_digests(data: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def describe_training(params: Params, model: str) -> dict[str, Any] | None:
-    """Return the parameters that all trainings of a model share in a study; None for a model that has none."""
+    """Return what a section sets for all trainings of a model in a study, without defaults; None if there is none."""
     section = params.train.get(model) or params.recipes.get(model)
-    return section.model_dump(mode="json", exclude={"seed"}) if section else None
+    return without_defaults(section.model_dump(mode="json", exclude={"seed"})) if section else None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from fashion_mnist.params import Section
+from fashion_mnist.params.fields import Section
 from pipeline.tools.demo import PROJECT, change_params
 from tests.stages.gated import judged, repository  # noqa: F401 - fixtures
 

@@ -10,8 +10,9 @@ from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ParamsError
 from fashion_mnist.networks import cnn
-from fashion_mnist.params import Params, TrainingParams
+from fashion_mnist.params import Params
 from fashion_mnist.params.parsing import parse_params
+from fashion_mnist.params.training import TrainingParams
 
 FROZEN = YAML(typ="safe").load((Path(__file__).parents[1] / "params.yaml").read_bytes())
 

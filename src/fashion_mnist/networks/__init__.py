@@ -9,9 +9,13 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fashion_mnist.data.split import Shape
+from fashion_mnist.errors import ParamsError, innermost
 
 if TYPE_CHECKING:
     import keras
+
+
+PLACE = "src/fashion_mnist/networks"
 
 
 class Network(Protocol):
@@ -29,15 +33,50 @@ def network_names() -> list[str]:
 
 
 def find_network(name: str) -> Network:
-    """Return a network by the name of its file."""
-    network: Network = import_module(f"{__name__}.{name}")
+    """Return a network by the name of its file. Raises ParamsError if the file does not import or offers none."""
+    place = f"{PLACE}/{name}.py"
+    try:
+        network: Network = import_module(f"{__name__}.{name}")
+    except Exception as error:
+        raise ParamsError(f"{place} does not import: {innermost(error)}. Mend it, or name another network") from error
+    if missing := [part for part in ("Params", "build") if not callable(getattr(network, part, None))]:
+        raise ParamsError(f"{place} holds no {missing[0]}; expected a class Params and a function build")
     return network
 
 
 def build(params: Any, *, shape: Shape, classes: int) -> "keras.Model":
     """Build the network that a section of params.yaml describes.
 
-    shape: height, width and channels of an image. Raises ParamsError if the network is not for such images.
+    shape: height, width and channels of an image. Raises ParamsError if the network is not for such images, or is none.
     Layers carry names of their own: Keras would number them by what else the process has built.
     """
-    return find_network(params.network).build(params, shape=shape, classes=classes)
+    place = f"{PLACE}/{params.network}.py"
+    try:
+        model = find_network(params.network).build(params, shape=shape, classes=classes)
+    except ParamsError:
+        raise
+    except Exception as error:
+        raise ParamsError(f"{place} builds no network: {innermost(error)}. Mend it, or name another one") from error
+    if fault := _fault_of(model, shape=shape, classes=classes):
+        raise ParamsError(f"{place} {fault}")
+    return model
+
+
+def _fault_of(model: Any, *, shape: Shape, classes: int) -> str | None:
+    """Say what is wrong with what a file built; None if it is a network for such images and classes."""
+    import keras
+    import numpy as np
+
+    if not isinstance(model, keras.Model):
+        return f"builds {type(model).__name__}; expected a keras.Model"
+    if not model.built or model.input_shape != (None, *shape):
+        found = model.input_shape[1:] if model.built else "nothing, for it begins without layers.Input"
+        return f"takes {found}; expected images of shape {shape}"
+    if model.output_shape != (None, classes):
+        return f"gives {model.output_shape[1:]} for an image; expected a probability for each of {classes} classes"
+    if not model.trainable_weights:
+        return "has no trainable weights; expected some, since it is to be trained"
+    sums = np.asarray(model(np.zeros((2, *shape), np.float32), training=False), np.float32).sum(axis=1)
+    if not np.allclose(sums, 1, atol=0.01):
+        return f"gives values that sum to {sums[0]:.3g}; expected probabilities, as a last layer with softmax gives"
+    return None

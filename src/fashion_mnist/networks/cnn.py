@@ -6,7 +6,8 @@ from pydantic import Field
 
 from fashion_mnist.data.split import Shape
 from fashion_mnist.errors import ParamsError
-from fashion_mnist.params import Count, TrainingParams
+from fashion_mnist.params.fields import Count
+from fashion_mnist.params.training import TrainingParams
 
 if TYPE_CHECKING:
     import keras

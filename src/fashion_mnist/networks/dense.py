@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from fashion_mnist.data.split import Shape
-from fashion_mnist.params import Count, TrainingParams
+from fashion_mnist.params.fields import Count
+from fashion_mnist.params.training import TrainingParams
 
 if TYPE_CHECKING:
     import keras

@@ -5,39 +5,13 @@ The parameters of a network are in its file in `networks/`.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from fashion_mnist.errors import ParamsError
-
-SMALLEST_SIDE = 4  # of an image, in pixels: two rounds of pooling leave one of these
-
-
-def written_out(path: str) -> str:
-    """Return a path that does not begin with ~. Raises ValueError for one that does: DVC reads ~ as a plain name."""
-    if path.startswith("~"):
-        raise ValueError("a path without ~ at its beginning, which DVC does not resolve: write it out")
-    return path
-
-
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Side = Annotated[int, Field(ge=SMALLEST_SIDE, le=4096)]
-FolderPath = Annotated[str, Field(min_length=1), AfterValidator(written_out)]
-Instructions = Literal["avx2", "native"]
-ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]  # also the name of a file and of a DVC stage
-Value = TypeVar("Value")
-# A mapping by name that cannot be changed.
-ByName = Annotated[Mapping[ModelName, Value], Field(strict=False), AfterValidator(MappingProxyType)]
-
-
-class Section(BaseModel):
-    """A mapping with exactly these keys; no value is converted to another type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+from fashion_mnist.params.fields import ByName, Count, FolderPath, Fraction, Instructions, Section, Seed, Side
+from fashion_mnist.params.training import TrainingParams
 
 
 class SyntheticParams(Section):
@@ -81,66 +55,6 @@ class NormalizeParams(Section):
             raise ParamsError(
                 f"normalize.validation_images is {found}; expected {expected}, since train holds {images} images"
             )
-
-
-class TrainingParams(Section):
-    """What the training of every network needs; a network's own `Params` add to it.
-
-    shares: into how many parts each batch is cut; they are computed at once where there are cores. weight_decay: that
-    of AdamW, apart from the gradient. class_weights: balanced, so that all classes count the same. stop_after: so many
-    epochs without a lower loss on validation. keep: the weights of the epoch with the lowest, or of the last.
-    """
-
-    network: str
-    epochs: Count
-    batch_size: Count = 32
-    shares: Count = 1
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    schedule: Literal["constant", "one_cycle", "cosine"] = "constant"
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 0.001
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    class_weights: Literal["balanced"] | None = None
-    stop_after: Count | None = None
-    keep: Literal["best", "last"] = "last"
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    jit_compile: bool = False
-    instructions: Instructions = "avx2"
-    seed: Seed = 1
-
-    @field_validator("shares")
-    @classmethod
-    def _shares_are_of_equal_size(cls, value: int, others: ValidationInfo) -> int:
-        # A batch size that is wrong itself is reported instead.
-        batch_size = others.data.get("batch_size", value)
-        if value > batch_size:
-            raise ValueError(f"at most {batch_size}, since batch_size is {batch_size}")
-        if batch_size % value:
-            raise ValueError(f"a number that divides batch_size, which is {batch_size}")
-        return value
-
-    @field_validator("momentum")
-    @classmethod
-    def _momentum_is_of_sgd(cls, value: float, others: ValidationInfo) -> float:
-        if value and others.data.get("optimizer", "sgd") != "sgd":
-            raise ValueError("0, or optimizer: sgd")
-        return value
-
-    @field_validator("weight_decay")
-    @classmethod
-    def _adam_with_weight_decay_is_adamw(cls, value: float, others: ValidationInfo) -> float:
-        if value and others.data.get("optimizer") == "adam":
-            raise ValueError("0, or optimizer: adamw")
-        return value
-
-    @field_validator("instructions")
-    @classmethod
-    def _half_precision_needs_native(cls, value: Instructions, others: ValidationInfo) -> Instructions:
-        # On a CPU that has bfloat16, TensorFlow asks oneDNN for it, which aborts if AVX2 is the limit.
-        if others.data.get("precision") == "mixed_bfloat16" and value != "native":
-            raise ValueError("native, since precision is mixed_bfloat16")
-        return value
 
 
 class RobustnessParams(Section):

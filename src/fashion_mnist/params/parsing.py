@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from fashion_mnist.errors import ParamsError
 from fashion_mnist.networks import find_network, network_names
-from fashion_mnist.params import Params, Section, TrainingParams
+from fashion_mnist.params import Params
+from fashion_mnist.params.fields import Section
+from fashion_mnist.params.training import TrainingParams
 
 LONGEST = 80  # of a wrong value in a message, in characters
 Parsed = TypeVar("Parsed", bound=Section)

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from fashion_mnist.data.split import Bytes
 from fashion_mnist.errors import DataError
-from fashion_mnist.params import SMALLEST_SIDE
+from fashion_mnist.params.fields import SMALLEST_SIDE
 
 FORMATS = ("PNG", "JPEG")
 EXPECTED = "expected a PNG or JPEG"

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fashion_mnist.data.split import Labels
-from fashion_mnist.params import Params, TrainingParams
+from fashion_mnist.params import Params
 from fashion_mnist.params.parsing import parse_training
+from fashion_mnist.params.training import TrainingParams
 
 Kind = Literal["replicate", "other_cut", "article", "sweep"]
 KINDS: tuple[Kind, ...] = ("replicate", "other_cut", "article", "sweep")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from fashion_mnist.data.split import Floats, Labels, Split
-from fashion_mnist.params import TrainingParams
+from fashion_mnist.params.training import TrainingParams
 from fashion_mnist.training.inference import as_tensor, predict
 from fashion_mnist.training.objective import accuracy_score, cross_entropy, most_probable
 from fashion_mnist.training.optimizers import learning_rate_of, optimizer_of

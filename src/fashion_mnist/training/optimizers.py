@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from fashion_mnist.params import TrainingParams
+from fashion_mnist.params.training import TrainingParams
 
 # The learning rate by the number of the step, from 1.
 Rate = Callable[[tf.Tensor], tf.Tensor | float]

@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 from fashion_mnist.data.split import Floats
 from fashion_mnist.errors import ParamsError
 from fashion_mnist.networks import build, network_names
-from fashion_mnist.params import TrainingParams
 from fashion_mnist.params.parsing import parse_params
+from fashion_mnist.params.training import TrainingParams
 from fashion_mnist.training.inference import predict
 from tests.unit.small_networks import CLASSES, SHAPE, small_cnn
 
