@@ -189,7 +189,7 @@ def copy_folder(folder: Path) -> Work:
         (scratch / RAW.name).replace(RAW)
     size = sum((RAW / place).stat().st_size for place in places.values())
     say(f"{RAW}: {len(places)} images of {len(layout.classes)} classes, {size / 2**20:.1f} MiB, from {folder}")
-    first = [split[0][0] for split in (layout.train, layout.test) if split]
+    first = [split[0][0] for split in (layout.train, layout.val, layout.test) if split]
     return Work([RAW / places[path] for path in first], len(places))
 
 

@@ -32,8 +32,10 @@ def main(argv: Sequence[str] | None = None) -> Work:
     check_inputs(RAW)
     source = read_folder(params) if params.download.dataset == "folder" else read_published(params.download)
     cut, classes = params.normalize, len(source.dataset.classes)
-    cut.check_fit(images=len(source.train.labels), classes=classes)
-    kept, validation = cut_validation(source.train, images=cut.validation_images, seed=cut.seed)
+    cut.check_fit(images=len(source.train.labels), classes=classes, has_validation=source.validation is not None)
+    kept, validation = source.train, source.validation
+    if validation is None:
+        kept, validation = cut_validation(source.train, images=cut.validation_images or 0, seed=cut.seed)
     splits = {"train": kept, "validation": validation, "test": source.test}
     for name, split in splits.items():
         write_split(Split(scale_pixels(split.images), split.labels), name)
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     say(f"{NORMALIZED}: " + ", ".join(f"{name} {len(split.labels):,}" for name, split in splits.items()))
     if found := source.near_duplicates:
         say(f"{len(found)} images of test look like one in train, such as {found[0][0]} and {found[0][1]}: {DATA}")
-    return Work([DATA], len(source.train.labels) + len(source.test.labels))
+    return Work([DATA], sum(len(split.labels) for split in splits.values()))
 
 
 def read_published(params: DownloadParams) -> Source:

@@ -50,7 +50,7 @@ class DataSet(_Value):
 
 
 class Source(NamedTuple):
-    """A data set as it came, before validation is cut from train.
+    """A data set as it came; where it has no validation, that is cut from train later.
 
     near_duplicates: pairs of a file in test and one in train that look alike, most alike first, at most a hundred.
     """
@@ -59,6 +59,7 @@ class Source(NamedTuple):
     train: RawSplit
     test: RawSplit
     near_duplicates: tuple[tuple[str, str], ...] = ()
+    validation: RawSplit | None = None
 
 
 class SplitDescription(_Value):

@@ -34,23 +34,28 @@ class DownloadParams(Section):
 class NormalizeParams(Section):
     """How validation is cut from train, and how a folder of images becomes arrays.
 
-    size: height and width that every image is scaled to; None if all have the same. test_share: the share of a folder
-    without test that becomes test. duplicates: what happens to an image that is in train and in test.
+    validation_images: None if a folder has val. size: height and width that every image is scaled to; None if all have
+    the same. test_share: the share of a folder without test that becomes test. duplicates: what happens to an image that
+    is in two splits.
     """
 
-    validation_images: Count
+    validation_images: Count | None
     seed: Seed
     size: Annotated[tuple[Side, Side] | None, Field(strict=False)]
     test_share: Annotated[float, Field(gt=0, le=0.5)]
     duplicates: Literal["refuse", "drop"]
 
-    def check_fit(self, *, images: int, classes: int) -> None:
+    def check_fit(self, *, images: int, classes: int, has_validation: bool = False) -> None:
         """Raise ParamsError unless train and validation can both hold an image of each class.
 
-        images: how many train holds before validation is cut from it.
+        images: how many train holds before validation is cut from it. has_validation: whether nothing is to be cut.
         """
         found, least, most = self.validation_images, classes, images - classes
-        if not least <= found <= most:
+        if has_validation != (found is None):
+            there = "the images have a folder val" if has_validation else "there is no folder val"
+            expected = "null" if has_validation else "a number of images"
+            raise ParamsError(f"normalize.validation_images is {found}; expected {expected}, since {there}")
+        if found is not None and not least <= found <= most:
             expected = f"at most {most}" if found > most else f"at least {least}, one of each class"
             raise ParamsError(
                 f"normalize.validation_images is {found}; expected {expected}, since train holds {images} images"

@@ -1,6 +1,7 @@
-"""Make train and test of a folder's images: cut test if there is none, look for duplicates, mix the order."""
+"""Make splits of a folder's images: cut test if there is none, look for duplicates, mix the order."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -32,14 +33,18 @@ class _Part(NamedTuple):
 def assemble(layout: Layout, pictures: Mapping[str, Bytes], params: NormalizeParams, *, name: str) -> Source:
     """Make a data set of decoded pictures by file; the same seed gives the same cut and the same order.
 
-    name: that of the data set. Raises DataError that names a test image that is in train, too, unless duplicates are to
-    be dropped; then only test keeps them.
+    name: that of the data set. Raises DataError that names an image that is in two splits, unless duplicates are to be
+    dropped; then test keeps them, or val those that are in train, too.
     """
     labels: Labels = np.array([label for _, label in layout.files]).astype(label_type(len(layout.classes)))
     images = stack_images({path: pictures[path] for path, _ in layout.files})
     everything = _Part([path for path, _ in layout.files], RawSplit(images, labels))
-    train, test = _separate(layout, everything, test_share=params.test_share, seed=params.seed)
-    train = _without_duplicates(train, test, drop=params.duplicates == "drop", classes=layout.classes)
+    train, val, test = _separate(layout, everything, test_share=params.test_share, seed=params.seed)
+    separate = partial(_without_duplicates, drop=params.duplicates == "drop", classes=layout.classes)
+    train = separate(train, test, least=1 if val else 2)
+    if val:
+        val = separate(val, test, least=1)
+        train = separate(train, val, least=1)
     near = find_near(train.split.images, test.split.images)[:MOST_LISTED]
     _, height, width, channels = images.shape
     dataset = DataSet(
@@ -50,35 +55,45 @@ def assemble(layout: Layout, pictures: Mapping[str, Bytes], params: NormalizePar
         is_resampled=params.size is not None,
     )
     alike = tuple((test.names[number], train.names[twin]) for number, twin in near)
-    return Source(dataset, train.split, test.split, alike)
+    return Source(dataset, train.split, test.split, alike, val.split if val else None)
 
 
-def _separate(layout: Layout, everything: _Part, *, test_share: float, seed: int) -> tuple[_Part, _Part]:
-    """Return train and test, each in a random order: evaluate looks more closely at the first images of test."""
-    count = len(everything.names)
+def _separate(layout: Layout, everything: _Part, *, test_share: float, seed: int) -> tuple[_Part, _Part | None, _Part]:
+    """Return train, val if there is one, and test, each in a random order.
+
+    The order is random because evaluate looks more closely at the first images of test.
+    """
+    ends = np.cumsum([len(layout.train), len(layout.val or [])])
+    train, val, test = np.split(np.arange(len(everything.names)), ends)
     if layout.test is None:
-        images = max(len(layout.classes), round(test_share * count))
-        kept, cut = cut_indices(everything.split.labels, images=images, seed=seed)
-    else:
-        kept, cut = np.split(np.arange(count), [len(layout.train)])
+        images = max(len(layout.classes), round(test_share * len(train)))
+        kept, cut = cut_indices(everything.split.labels[train], images=images, seed=seed)
+        train, test = train[kept], train[cut]
     rng = np.random.default_rng(seed)
-    return everything.take(rng.permutation(kept)), everything.take(rng.permutation(cut))
+    train, test, val = (rng.permutation(indices) for indices in (train, test, val))
+    return everything.take(train), everything.take(val) if layout.val else None, everything.take(test)
 
 
-def _without_duplicates(train: _Part, test: _Part, *, drop: bool, classes: Sequence[str]) -> _Part:
-    """Return train without the images that are in test. Raises DataError if there are any, unless told to drop them."""
-    exact = find_exact(train.split.images, test.split.images)
+def _without_duplicates(part: _Part, kept: _Part, *, least: int, drop: bool, classes: Sequence[str]) -> _Part:
+    """Return a part without the images that are in the one that is kept whole.
+
+    least: how many images of each class must remain. Raises DataError for duplicates, unless told to drop them.
+    """
+    exact = find_exact(part.split.images, kept.split.images)
     if not exact:
-        return train
+        return part
+    here, there = (names[0].partition("/")[0] for names in (part.names, kept.names))
     if not drop:
         number, twin = exact[0]
         raise DataError(
-            f"{train.names[twin]} and {test.names[number]} are the same image, and {len(exact) - 1} more of test are "
-            "in train; expected none. Delete them, or set normalize.duplicates: drop to leave them out of train"
+            f"{part.names[twin]} and {kept.names[number]} are the same image, and {len(exact) - 1} more of them; "
+            "expected none. Delete them, or set normalize.duplicates: drop to keep them in one split alone"
         )
-    twins = {test.split.images[number].tobytes() for number, _ in exact}
-    kept = train.take(np.flatnonzero([image.tobytes() not in twins for image in train.split.images]))
-    for label, count in enumerate(class_counts(kept.split.labels, len(classes))):
-        if count < 2:
-            raise DataError(f"class {classes[label]}: {count} images of train are not in test; expected at least two")
-    return kept
+    twins = {kept.split.images[number].tobytes() for number, _ in exact}
+    rest = part.take(np.flatnonzero([image.tobytes() not in twins for image in part.split.images]))
+    for label, count in enumerate(class_counts(rest.split.labels, len(classes))):
+        if count < least:
+            raise DataError(
+                f"class {classes[label]}: {count} images of {here} are not in {there}; expected at least {least}"
+            )
+    return rest

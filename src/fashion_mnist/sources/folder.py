@@ -1,4 +1,4 @@
-"""The layout of a folder of images, train/CLASS/FILE and test/CLASS/FILE, read from the names in it."""
+"""The layout of a folder of images, SPLIT/CLASS/FILE with the splits train, val and test, read from the names in it."""
 
 import unicodedata
 from collections import Counter
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fashion_mnist.errors import DataError
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "val", "test")
 FEWEST_CLASSES, MOST_CLASSES = 2, 1000
 # What file managers and network drives leave behind; .dvcignore names the same. Hidden files, whose names begin with a
 # dot, and editors' copies, whose names end in ~, are ignored too.
@@ -15,20 +15,22 @@ IGNORED = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 IMAGES = (".png", ".jpg", ".jpeg")
 # Besides letters, digits and spaces. Other marks need quoting in tables, on pages, or in names of metrics.
 MARKS = "-_.+&()"
-EXPECTED = "expected train/CLASS/*.png and, if you like, test/CLASS/*.png"
+NUMBERS = {2: "two", 3: "three"}
+EXPECTED = "expected train/CLASS/*.png and, if you like, val/CLASS/*.png and test/CLASS/*.png"
 
 
 class Layout(NamedTuple):
-    """Classes in order, and the files of each split with the number of their class; test is None if there is none."""
+    """Classes in order, and the files of each split with the number of their class; None for a missing split."""
 
     classes: tuple[str, ...]
     train: list[tuple[str, int]]
     test: list[tuple[str, int]] | None
+    val: list[tuple[str, int]] | None = None
 
     @property
     def files(self) -> list[tuple[str, int]]:
-        """The files of train, then those of test."""
-        return [*self.train, *(self.test or [])]
+        """The files of train, then those of val, then those of test."""
+        return [*self.train, *(self.val or []), *(self.test or [])]
 
 
 def read_layout(paths: Iterable[str], *, name: str) -> Layout:
@@ -52,7 +54,7 @@ def read_layout(paths: Iterable[str], *, name: str) -> Layout:
         for split in classes
     }
     _check_counts(labelled, tuple(numbers), name)
-    return Layout(tuple(numbers), labelled["train"], labelled.get("test"))
+    return Layout(tuple(numbers), labelled["train"], labelled.get("test"), labelled.get("val"))
 
 
 def _without_ignored(paths: Iterable[str], name: str) -> Iterator[str]:
@@ -73,7 +75,7 @@ def _check_place(path: str, name: str) -> list[str]:
     is_folder = path.endswith("/")
     parts = path.rstrip("/").split("/")
     if parts[0] not in SPLITS and "/" in path:
-        raise DataError(f"{name}/{path}: is neither train nor test; {EXPECTED}")
+        raise DataError(f"{name}/{path}: is neither train nor val nor test; {EXPECTED}")
     if len(parts) < 3 and not is_folder:
         raise DataError(f"{name}/{path}: is in no class; {EXPECTED}")
     if len(parts) > 3 or (len(parts) == 3 and is_folder):
@@ -110,24 +112,26 @@ def _is_allowed(sign: str) -> bool:
 
 
 def _check_classes(classes: dict[str, dict[str, str]], name: str) -> None:
-    """Raise DataError for too few or too many classes, or if test has other classes than train."""
+    """Raise DataError for too few or too many classes, or if val or test has other classes than train."""
     train = classes["train"]
     if not FEWEST_CLASSES <= len(train) <= MOST_CLASSES:
         raise DataError(
             f"{name}/train: {len(train)} classes; expected {FEWEST_CLASSES} to {MOST_CLASSES}, a folder of images each"
         )
-    if "test" in classes and (differing := sorted(train.keys() ^ classes["test"].keys())):
-        here, there = ("train", "test") if differing[0] in train else ("test", "train")
-        raise DataError(f"{name}: class {differing[0]} is in {here}, but not in {there}; expected the same in both")
+    for split, found in classes.items():
+        if differing := sorted(train.keys() ^ found.keys()):
+            here, there = ("train", split) if differing[0] in train else (split, "train")
+            raise DataError(f"{name}: class {differing[0]} is in {here}, but not in {there}; expected the same in both")
 
 
 def _check_counts(labelled: dict[str, list[tuple[str, int]]], classes: tuple[str, ...], name: str) -> None:
     """Raise DataError for a class that has too few images for every split to get one."""
+    # What has no folder is cut from train.
+    shared = ["train", *(kind for split, kind in (("val", "validation"), ("test", "test")) if split not in labelled)]
     for split, files in labelled.items():
         counts = Counter(label for _, label in files)
-        least, why = (1, "one") if split == "test" else (2, "two: one for train, one for validation")
-        if "test" not in labelled:
-            least, why = 3, "three: one each for train, validation and test"
+        least = len(shared) if split == "train" else 1
+        why = f"{NUMBERS[least]}: one each for {' and '.join(shared)}" if least > 1 else "one"
         for number, found in enumerate(classes):
             if counts[number] < least:
                 held = {0: "no image", 1: "one image"}.get(counts[number], f"{counts[number]} images")

@@ -29,7 +29,7 @@ def check_params(params: Params) -> None:
         images = count_images(params.download)
         params.evaluate.check_fit(images=images["test"], side=SIDE)
         params.normalize.check_fit(images=images["train"], classes=classes)
-        balanced["normalize.validation_images"] = params.normalize.validation_images
+        balanced["normalize.validation_images"] = params.normalize.validation_images or 0
     for key, found in balanced.items():
         if found % classes:
             raise ParamsError(f"{key} is {found}; expected a multiple of {classes}, so that classes are balanced")

@@ -53,6 +53,31 @@ def test_each_label_stays_with_its_image_and_the_order_is_mixed() -> None:
     assert len(found.test.labels) == 16
 
 
+VAL, VAL_IMAGES = pictures("val", (4, 3, 2))
+
+
+def test_folder_val_becomes_validation_and_test_is_cut_from_train_alone() -> None:
+    found = assembled(Layout(CLASSES, TRAIN, None, VAL), TRAIN_IMAGES | VAL_IMAGES)
+    assert found.validation is not None
+    assert np.bincount(found.validation.labels).tolist() == [4, 3, 2]
+    assert found.validation.images[:, 0, 0, 0].tolist() == found.validation.labels.tolist()
+    assert len(found.train.labels) + len(found.test.labels) == 83
+    without = assembled(Layout(CLASSES, TRAIN, None), TRAIN_IMAGES)
+    assert without.validation is None
+    assert np.array_equal(without.test.images, found.test.images)
+
+
+def test_image_in_val_and_in_train_or_test_is_refused_or_kept_once() -> None:
+    images = TRAIN_IMAGES | VAL_IMAGES | TEST_IMAGES
+    images |= {"val/cat/000.png": images["test/cat/000.png"], "train/cat/000.png": images["val/cat/001.png"]}
+    layout = Layout(CLASSES, TRAIN, TEST, VAL)
+    with pytest.raises(DataError, match=r"^val/cat/000\.png and test/cat/000\.png are the same image"):
+        assembled(layout, images)
+    found = assembled(layout, images, duplicates="drop")
+    assert found.validation is not None
+    assert [len(split.labels) for split in (found.train, found.validation, found.test)] == [82, 8, 16]
+
+
 def test_same_seed_gives_the_same_and_another_seed_another_cut() -> None:
     cuts = [assembled(Layout(CLASSES, TRAIN, None), TRAIN_IMAGES, seed=seed).test.images for seed in (1, 1, 2)]
     assert np.array_equal(cuts[0], cuts[1])
@@ -87,7 +112,7 @@ def test_class_that_is_all_duplicates_is_named() -> None:
         | TEST_IMAGES
         | {f"train/owl/{number:03}.png": TEST_IMAGES["test/owl/000.png"] for number in (0, 1)}
     )
-    with pytest.raises(DataError, match=r"^class owl: 1 images of train are not in test"):
+    with pytest.raises(DataError, match=r"^class owl: 1 images of train are not in test; expected at least 2"):
         assembled(Layout(CLASSES, TRAIN, TEST), images, duplicates="drop")
 
 
