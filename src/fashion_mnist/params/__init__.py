@@ -35,7 +35,7 @@ class NormalizeParams(Section):
     """How validation is cut from train, and how a folder of images becomes arrays.
 
     validation_images: None if a folder has val. size: height and width that every image is scaled to; None if all have
-    the same. test_share: the share of a folder without test that becomes test. duplicates: what happens to an image that
+    the same. test_share: of a folder without test, what becomes test. duplicates: what happens to an image that
     is in two splits.
     """
 
