@@ -60,19 +60,27 @@ def read_state(params: Params) -> PipelineState:
         recorded = parse_yaml(read_bytes(DVC_LOCK), name=str(DVC_LOCK))["stages"]
     except (TypeError, KeyError) as error:
         raise ArtifactError(f"{DVC_LOCK}: lists no stages; expected what `dvc repro` writes. Run it") from error
-    trainings = [f"train@{model}" for model in params.train]
     declared = [name for name in parse_yaml(read_bytes(DVC_YAML), name=str(DVC_YAML))["stages"] if name != "track"]
-    names = [name for stage in declared for name in (trainings if stage == "train" else [stage])]
+    names = [
+        name
+        for stage in declared
+        for name in ([f"train@{model}" for model in params.train] if stage == "train" else [stage])
+    ]
     if missing := [name for name in names if name not in recorded]:
         raise ArtifactError(
             f"{DVC_LOCK}: {missing[0]} is missing; expected every stage before this one. Run `dvc repro`"
         )
     stages = {name: recorded[name] for name in names}
     values = parse_yaml(read_bytes(PARAMS), name=str(PARAMS))
+    # With the defaults of what they leave out, so that runs can be compared.
+    trainings = {
+        place: {name: section.model_dump(mode="json") for name, section in getattr(params, place).items()}
+        for place in ("train", "recipes")
+    }
     return PipelineState(
         hash_values(stages, values),
         stages,
-        values,
+        values | trainings,
         read_description(),
         {model: read_json(metrics_of(model)) for model in params.train},
         read_json(COMPARISON),
