@@ -49,7 +49,7 @@ known: $(VENV)/dev ## note new known answers, after a change of the compute lock
 ui: $(VENV)/run ## open MLflow on 127.0.0.1 and show every run; PORT=5000; FORWARDED=name, if that leads here
 	@test -e tracking/mlflow.db || { \
 		echo "error: tracking/mlflow.db is missing; expected a run store. Run python -m pipeline.track"; exit 1; }
-	@echo "runs: http://127.0.0.1:$(PORT)/#/experiments/1/runs$(if $(FORWARDED),$(COMMA) and by the name $(FORWARDED))"
+	@echo "runs: http://127.0.0.1:$(PORT)/#/$$(python -m pipeline.tools.experiment)$(if $(FORWARDED),$(COMMA) and by the name $(FORWARDED))"
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///tracking/mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1 $(if $(FORWARDED),$(NAMED))
 
 # MLflow refuses requests for a name that it does not know, and what the pages of that name ask for.
@@ -86,8 +86,8 @@ check: $(VENV)/dev ## format, lint and types
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
-own: $(VENV)/run ## delete the results of Fashion-MNIST, to begin with your own images: docs/make-it-yours.md; asks first
-	@python -m pipeline.tools.own $(if $(YES),--yes)
+own: $(VENV)/run ## take Fashion-MNIST out, to begin with images called NAME=...: docs/make-it-yours.md; asks first
+	@python -m pipeline.tools.own $(if $(NAME),--name '$(NAME)') $(if $(YES),--yes)
 
 workflow: $(VENV)/dev ## run the steps of the CI workflow here, in fresh clones
 	python -m checks.workflow

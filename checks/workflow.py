@@ -5,6 +5,7 @@ empty commit. Steps that use an action are skipped: they check out, install Pyth
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -47,11 +48,21 @@ def run_job(name: str, folder: Path, *, path: str = "") -> list[int]:
     }
     codes: list[int] = []
     for step in jobs()[name]["steps"]:
-        if "run" in step and (step.get("if") == "always()" or not any(codes)):
+        if "run" in step and applies(step.get("if"), clone, failed=any(codes)):
             print(f"--- {step.get('name', step['run'])}", flush=True)
             assert "${{" not in str(step), f"an expression that this script does not fill: {step}"
             codes.append(run_step(step["run"], clone, environment | step.get("env", {})))
     return codes
+
+
+def applies(condition: str | None, clone: Path, *, failed: bool) -> bool:
+    """Tell whether a step runs: always, or unless one before it failed and where the file that it names is there."""
+    if condition == "always()":
+        return True
+    if condition is None:
+        return not failed
+    (path,) = re.findall(r"^hashFiles\('(.*)'\) != ''$", condition)
+    return not failed and (clone / path).exists()
 
 
 def run_step(script: str, clone: Path, environment: Mapping[str, str]) -> int:

@@ -1,10 +1,9 @@
-"""What benchmarks/gate.py measures, on cases that a person can compute; and the margin in use against the study."""
+"""What benchmarks/gate.py measures, on cases that a person can compute."""
 
 from collections.abc import Mapping
 from itertools import permutations
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import norm
 
@@ -15,7 +14,6 @@ from benchmarks.gate import (
     Errors,
     Share,
     bounds_of_pairs,
-    falls_below_a_floor,
     group_errors,
     groups,
     main,
@@ -30,10 +28,7 @@ from fashion_mnist.errors import StudyError
 from fashion_mnist.gate.judgement import Evaluation, judge
 from fashion_mnist.params import GateParams
 from fashion_mnist.study.plan import Study
-from pipeline.bytes.descriptions import read_description
 from pipeline.runtime.parameters import read_params
-from pipeline.runtime.paths import history_of, predictions_of
-from pipeline.study.tables import find_study
 from pipeline.tools.demo import PROJECT
 from tests.small_study import small_study
 
@@ -41,45 +36,8 @@ GATE = GateParams(margin=0.01, confidence=0.95, floors={})
 
 
 @pytest.fixture
-def committed(monkeypatch: pytest.MonkeyPatch) -> Study:
-    """The study in reports/, of the present data and parameters."""
-    monkeypatch.chdir(PROJECT)
-    study = find_study(read_params(), read_description())
-    assert study is not None, "the study is of other data or parameters: run `make study`"
-    return study
-
-
-def test_margin_in_use_is_the_smallest_that_rarely_raises_a_false_alarm(committed: Study) -> None:
-    params = read_params()
-    assert set(params.train) <= set(models_of(committed))
-    errors = {model: single_errors(committed, model, params.gate) for model in models_of(committed)}
-    assert params.gate.margin == recommended_margin(errors)
-
-
-def test_no_training_of_the_study_falls_below_a_floor(committed: Study) -> None:
-    gate = read_params().gate
-    for model in models_of(committed):
-        runs = committed.predictions["replicate", model]
-        assert not any(falls_below_a_floor(committed.labels, run, gate, model) for run in runs), model
-
-
-def test_replicate_with_the_pipeline_s_seed_is_the_pipeline_s_training(committed: Study) -> None:
-    params = read_params()
-    for model in set(params.train) & set(models_of(committed)):
-        seed = params.train[model].seed
-        seeds = sorted(trial.seed for trial in committed.trials if trial[:2] == ("replicate", model))
-        assert seed in seeds, f"train.{model}.seed is none of the replicates'"
-        (record,) = [trial for trial in committed.trials if (*trial[:2], trial.seed) == ("replicate", model, seed)]
-        history = pd.read_csv(history_of(model))
-        for column, values in record.history.items():
-            assert values.tolist() == history[column].tolist(), (model, column)
-        predictions = pd.read_csv(predictions_of(model))["prediction"]
-        assert committed.predictions["replicate", model][seeds.index(seed)].tolist() == predictions.tolist(), model
-
-
-@pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> Study:
-    monkeypatch.chdir(PROJECT)
+    monkeypatch.chdir(PROJECT / "tests")  # of params.yaml that stay when those of the project change
     labels = np.repeat(np.arange(10, dtype=np.uint8), 200)
     return small_study(read_params(), labels, seeds=6)
 
@@ -193,6 +151,7 @@ def test_tables_are_printed_for_few_trainings(
     made_up: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = made_up._replace(predictions={key: runs[:3] for key, runs in made_up.predictions.items()})
+    monkeypatch.setattr("benchmarks.gate.read_description", lambda: None)
     monkeypatch.setattr("benchmarks.gate.find_study", lambda *_: few)
     monkeypatch.setattr("benchmarks.gate.MOST_FALSE_ALARMS", 1.0)
     main([])
@@ -203,7 +162,8 @@ def test_tables_are_printed_for_few_trainings(
 
 
 def test_study_of_another_state_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(PROJECT)
+    monkeypatch.chdir(PROJECT / "tests")  # of params.yaml that stay when those of the project change
+    monkeypatch.setattr("benchmarks.gate.read_description", lambda: None)
     monkeypatch.setattr("benchmarks.gate.find_study", lambda *_: None)
     with pytest.raises(StudyError, match="make study"):
         main([])

@@ -16,25 +16,24 @@ from hypothesis import strategies as st
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fashion_mnist.data.description import DataDescription, parse_description
 from fashion_mnist.errors import ArtifactError, PipelineError
 from fashion_mnist.params import Params
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.sources.idx import decode_idx, encode_idx
-from pipeline.bytes.formats import parse_csv, parse_json, read_arrays, read_json
+from pipeline.bytes.formats import parse_csv, parse_json, read_arrays
 from pipeline.runtime.lock import read_lock
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.study.tables import find_study, parse_replicates, parse_trials
 from pipeline.tools.demo import PROJECT
 from pipeline.tools.predict import read_picture
+from tests.stages.test_study_tables import DATA
 
 MANY = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 LONGEST_LINE = 600
 PARAMS = YAML(typ="safe").load(PROJECT / "tests/params.yaml")
-DESCRIBED = parse_description(DataDescription, read_json(PROJECT / "reports/data.json"), name="data.json")
 CSV = b"label,prediction,confidence\n1,1,0.900000\n2,3,0.500000\n"
 TRIALS = (
     b"kind,model,units,seed,cut,epoch,loss,accuracy,val_loss,val_accuracy\n"
@@ -115,7 +114,7 @@ def test_replicates_of_a_study(content: bytes) -> None:
 def test_description_of_a_study(description: Any) -> None:
     params = parse_params(PARAMS, source="params.yaml")
     with ours_alone():
-        assert find_study(params, DESCRIBED, lambda _: json.dumps(description).encode()) is None
+        assert find_study(params, DATA, lambda _: json.dumps(description).encode()) is None
 
 
 @MANY
