@@ -24,7 +24,7 @@ from pipeline.runtime.paths import NORMALIZED, archive_of, history_of, recipe_fi
 
 with quiet_import():
     from fashion_mnist.networks import build
-    from fashion_mnist.training.archive import to_archive
+    from fashion_mnist.training.archive import refuse_unsavable, to_archive
     from fashion_mnist.training.determinism import configure_tensorflow
     from fashion_mnist.training.loop import EpochResult, Progress, fit
 
@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
     configure_tensorflow(seed=params.seed, workers=min(params.shares, available_workers()))
     described = read_dataset("train")
     model = build(params, shape=described.image_shape, classes=len(described.classes))
+    refuse_unsavable(model, name=params.network)
     say(f"{name}: {model.count_params():,} parameters, {len(train.labels):,} images, {params.epochs} epochs")
     with progress_bar(total=0, label=name, unit="step") as bar, live_run(name) as live:
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from fashion_mnist.errors import DataError
+from fashion_mnist.errors import DataError, ParamsError, innermost, shorten
 
 # What Keras raises, by where an archive is damaged.
 UNLOADABLE = (AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile)
@@ -22,6 +22,7 @@ UNLOADABLE = (AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeErr
 CONFIG = "config.json"
 PARTS = (CONFIG, "metadata.json", "model.weights.h5")
 MOST_GROWTH = 10
+LONGEST_REASON = 150  # characters of what Keras says
 # How a pickle begins, of any protocol since 2.
 PICKLE = b"\x80"
 
@@ -51,6 +52,20 @@ def from_archive(archive: bytes, *, name: str) -> keras.Model:
         except UNLOADABLE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise DataError(f"{name}: does not load ({reason}); expected a .keras file. Train again.") from error
+
+
+def refuse_unsavable(model: keras.Model, *, name: str) -> None:
+    """Raise ParamsError for a network that its own archive would not give back, before hours are spent on it.
+
+    name: what an error calls the network.
+    """
+    try:
+        from_archive(to_archive(model), name="its archive")
+    except (DataError, NotImplementedError, *UNLOADABLE) as error:
+        reason = shorten(innermost(error), LONGEST_REASON).rstrip(".")
+        raise ParamsError(
+            f"the network {name} cannot be saved and loaded again: {reason}; expected Keras' own layers"
+        ) from error
 
 
 def refuse_foreign(archive: bytes, *, name: str) -> None:

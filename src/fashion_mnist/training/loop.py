@@ -19,6 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from fashion_mnist.data.split import Floats, Labels, Split
+from fashion_mnist.errors import ParamsError, innermost, shorten
 from fashion_mnist.params.training import TrainingParams
 from fashion_mnist.training.inference import as_tensor, predict
 from fashion_mnist.training.objective import accuracy_score, cross_entropy, most_probable
@@ -26,6 +27,7 @@ from fashion_mnist.training.optimizers import learning_rate_of, optimizer_of
 
 # Between two reports of progress: well under a second of work, yet enough that the calls cost nothing.
 STEPS_PER_CALL = 125
+LONGEST_REASON = 300  # characters of what TensorFlow says
 
 
 class EpochResult(NamedTuple):
@@ -76,7 +78,10 @@ def fit(
     for epoch in range(1, params.epochs + 1):
         loss = right = seen = 0.0
         for batches, first, last in _calls(rng.permutation(len(train.labels)), params.batch_size):
-            call_loss, call_right = train_steps(images, labels, batches, first, last)
+            try:
+                call_loss, call_right = train_steps(images, labels, batches, first, last)
+            except (tf.errors.OpError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+                raise ParamsError(_why_not_trained(params, error)) from error
             loss, right = loss + float(call_loss), right + float(call_right)
             seen += int(last - first) * batches.shape[1]
             step = (epoch - 1) * steps + -(-int(seen) // params.batch_size)
@@ -91,6 +96,15 @@ def fit(
     if validation and params.keep == "best":
         model.set_weights(best_weights)
     return history
+
+
+def _why_not_trained(params: TrainingParams, error: Exception) -> str:
+    """Say in one line what TensorFlow refused: a layer that it cannot compile, or cannot repeat."""
+    advice = "set jit_compile to false, or change its layers" if params.jit_compile else "change its layers"
+    reason = shorten(innermost(error), LONGEST_REASON).rstrip(".")
+    return (
+        f"the network {params.network} cannot be trained: {reason}; expected layers that TensorFlow can run. {advice}"
+    )
 
 
 def _validate(model: keras.Model, validation: Split | None) -> tuple[float, float]:

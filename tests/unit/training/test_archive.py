@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from fashion_mnist.data.split import Floats
-from fashion_mnist.errors import DataError
-from fashion_mnist.training.archive import canonical_archive, from_archive, to_archive
+from fashion_mnist.errors import DataError, ParamsError
+from fashion_mnist.training.archive import canonical_archive, from_archive, refuse_unsavable, to_archive
 from fashion_mnist.training.inference import predict
 from tests.unit.small_networks import small_cnn, small_dense
 
@@ -102,6 +102,21 @@ def test_archive_leaves_out_defaults_and_nothing_else() -> None:
     # Releases before 3.13 know none of these.
     assert not [key for key in (b"quantization_config", b"input_axes", b"renorm") if key in written]
     assert all(key in written for key in (b'"momentum": 0.9', b'"strides": [2, 2]', b'"use_bias": false'))
+
+
+class OwnLayer(keras.layers.Layer):
+    """A layer that is not Keras' own."""
+
+
+@pytest.mark.parametrize("layer", [OwnLayer, lambda: keras.layers.RandomShear(0.1, 0.1)])
+def test_network_that_its_archive_would_not_give_back_is_refused(layer: Callable[[], keras.layers.Layer]) -> None:
+    model = keras.Sequential([keras.layers.Input((28, 28, 1)), layer()])
+    with pytest.raises(ParamsError, match=r"^the network x cannot be saved and loaded again: .*; expected Keras' own"):
+        refuse_unsavable(model, name="x")
+
+
+def test_network_of_keras_own_layers_can_be_saved() -> None:
+    refuse_unsavable(small_cnn(), name="x")
 
 
 def test_canonical_archive_keeps_all_content_but_dates_and_memory_addresses() -> None:

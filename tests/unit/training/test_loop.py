@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from fashion_mnist.data.dataset import scale_pixels
 from fashion_mnist.data.split import Split
+from fashion_mnist.errors import ParamsError
 from fashion_mnist.networks import build
 from fashion_mnist.networks.dense import Params
 from fashion_mnist.sources.synthetic import draw_garments
@@ -217,6 +218,15 @@ def test_training_stops_after_epochs_without_a_better_one_and_keeps_what_is_aske
     assert losses.index(min(losses)) == len(losses) - 3
     for model, expected in ((last, losses[-1]), (best, min(losses))):
         assert cross_entropy(validation.labels, predict(model, validation.images)) == expected
+
+
+def test_layer_that_xla_does_not_compile_is_told_in_one_line(train: Split) -> None:
+    moved = keras.layers.RandomTranslation(0.1, 0.1)
+    layers = [keras.layers.Input((28, 28, 1)), moved, keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+    with pytest.raises(ParamsError, match=r"^the network dense cannot be trained: .*ImageProjective") as refused:
+        fit(keras.Sequential(layers), train, None, params(jit_compile=True))
+    assert "set jit_compile to false" in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_training_without_validation_goes_on_to_the_last_epoch(train: Split) -> None:
