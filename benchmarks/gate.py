@@ -65,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def models_of(study: Study) -> list[str]:
-    """Return the models that have replicates, in the order of their names."""
-    return [model for kind, model in study.predictions if kind == "replicate"]
+    """Return the models that the gate judges, in the order of their names; not recipes."""
+    return [model for kind, model in study.predictions if kind == "article"]
 
 
 def single_errors(study: Study, model: str, params: GateParams) -> dict[float, Errors]:

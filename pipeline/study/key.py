@@ -19,6 +19,7 @@ from fashion_mnist.data.dataset import array_digest, restore_pixels, scale_pixel
 from fashion_mnist.data.description import SPLITS
 from fashion_mnist.errors import ArtifactError, StudyError
 from fashion_mnist.params import Params
+from fashion_mnist.params.training import without_defaults
 from fashion_mnist.study.plan import Trial, short_trial
 from pipeline.bytes.formats import read_json, read_split
 from pipeline.runtime.edits import CODE
@@ -49,7 +50,7 @@ class Basis(NamedTuple):
         }
         # The kind is left out: what is the same training has the same result.
         decides = {
-            "params": trial.params.model_dump(mode="json"),
+            "params": without_defaults(trial.params.model_dump(mode="json")),
             "cut": trial.cut,
             "all_images": trial.kind == "article",
             "code": self.code[trial.model],

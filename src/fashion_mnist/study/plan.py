@@ -50,14 +50,18 @@ def read_trial(document: Mapping[str, Any]) -> Trial:
 
 
 def plan(params: Params) -> list[Trial]:
-    """List the trials of a study; those that take longest first, so that all cores are busy to the end."""
+    """List the trials of a study; those that take longest first, so that all cores are busy to the end.
+
+    A recipe, which no other model is compared with, is only trained with other seeds.
+    """
     trials = []
     for model, count in params.study.replicates.items():
         for seed in range(1, count + 1):
             changed = params.training_of(model).model_copy(update={"seed": seed})
             trials.append(Trial("replicate", model, changed))
-            trials.append(Trial("other_cut", model, changed, cut=seed))
-            trials.append(Trial("article", model, changed))
+            if model in params.train:
+                trials.append(Trial("other_cut", model, changed, cut=seed))
+                trials.append(Trial("article", model, changed))
     for model, sweep in params.study.sweep.items():
         for units in sweep.units:
             for seed in range(1, sweep.seeds + 1):

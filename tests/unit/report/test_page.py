@@ -178,6 +178,7 @@ def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         evidence(models={"dense": CNN, "cnn": CNN}),
         evidence(dataset="synthetic", layers=False),
         evidence(study=STUDY),
+        evidence(study=with_errors(STUDY, "replicate", "small", (1, 2))),
         evidence(study=with_errors(counted((4, 5, 6), (4, 5, 6)), "other_cut", "dense", (0, 10, 20))),
         evidence(study=with_errors(counted((4, 5, 6), (4, 5, 6)), "replicate", "dense", (0, 10, 20))),
         evidence(study=swept(swept(STUDY, {16: (0.5, 0.6), 64: (0.7, 0.8)}), {16: (0.5, 0.5004)}, model="cnn")),

@@ -54,6 +54,13 @@ def test_trainings_are_tabulated_with_the_interval_of_one_more() -> None:
     assert first[0][1:] == [" ".join(say(f"replication.{kind}").split()) for kind in KINDS[:3]]
 
 
+def test_recipe_that_is_not_compared_has_a_line_of_its_own() -> None:
+    assert replicated(COUNTED).recipes == []
+    (line,) = replicated(with_errors(COUNTED, "replicate", "small", (1, 2))).recipes
+    reached = {"mean": 0.9625, "trainings": 2, "lowest": 0.95, "highest": 0.975}
+    assert line == say("replication.recipe", model="small", **reached)
+
+
 def test_figure_draws_each_training_and_the_article_beside_its_own_protocol() -> None:
     above, below = replicated(COUNTED).drawing.figure.axes
     dots = [sorted(line.get_xdata()) for line in above.lines if line.get_marker() == "o"]

@@ -50,6 +50,15 @@ def test_each_other_cut_is_another_one(params: Params) -> None:
     assert {trial.cut for trial in plan(params) if trial.kind != "other_cut"} == {None}
 
 
+def test_recipe_is_only_trained_with_other_seeds(params: Params) -> None:
+    chosen = params.study.model_copy(update={"replicates": {"cnn_one_cycle": 2}, "sweep": {}})
+    trials = plan(params.model_copy(update={"study": chosen}))
+    assert [(trial.kind, trial.model, trial.params.seed) for trial in trials] == [
+        ("replicate", "cnn_one_cycle", 1),
+        ("replicate", "cnn_one_cycle", 2),
+    ]
+
+
 def test_sweep_is_never_scored_on_test(params: Params) -> None:
     assert {trial.kind for trial in plan(params) if not trial.is_scored_on_test} == {"sweep"}
 

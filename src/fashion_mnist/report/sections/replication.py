@@ -46,6 +46,7 @@ def replication(evidence: Evidence) -> PageSection | None:
         drawing=Drawing("trainings", evidence.say("replication.figure", ranges=ranges), figure),
         tables=[_tabulate(name, kinds, evidence) for name, kinds in models.items()],
         cuts=_describe_cuts(names, evidence.study, evidence),
+        recipes=_describe_recipes(evidence.study, evidence),
     )
 
 
@@ -117,3 +118,12 @@ def _describe_cuts(names: Sequence[str], study: Study, evidence: Evidence) -> li
             key = "cut_adds" if ratio.low > 1 else "cut_takes" if ratio.high < 1 else "cut_open"
             sentences.append(evidence.say(f"replication.{key}", model=name, **ratio._asdict()))
     return sentences
+
+
+def _describe_recipes(study: Study, evidence: Evidence) -> list[str]:
+    """Say what the trainings of each recipe in the study reach, which are not among the models of the page."""
+    recipes = [model for kind, model in study.predictions if kind == "replicate" and model not in evidence.models]
+    spreads = {
+        name: measure_spread(study.accuracies("replicate", name), confidence=evidence.confidence) for name in recipes
+    }
+    return [evidence.say("replication.recipe", model=name, **spread._asdict()) for name, spread in spreads.items()]

@@ -93,9 +93,10 @@ def calibration(models: Mapping[str, Reliability], language: Language) -> Figure
 
 
 def _tabulate_parameters(evidence: Evidence) -> Table:
-    """Return a row for each parameter of a training; a dash if a model has none of that name."""
+    """Return a row for each parameter that params.yaml sets for a training; a dash if a model has none of that name."""
     trainings = {name: evidence.params.training_of(name) for name in evidence.models}
-    keys = dict.fromkeys(key for training in trainings.values() for key in type(training).model_fields)
+    chosen = {key for training in trainings.values() for key in training.model_fields_set}
+    keys = dict.fromkeys(key for training in trainings.values() for key in type(training).model_fields if key in chosen)
     rows = {
         f"`{key}`": lambda training, key=key: setting(getattr(training, key, None), evidence.language) for key in keys
     }
