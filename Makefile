@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REMOTES := .venv-remotes
+OLDER := .venv-keras
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # DVC's default lies where every user of the machine can write.
@@ -70,7 +71,7 @@ PYTEST = pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/dev ## run the tests that guard an edit, in about two minutes; no network
 	$(PYTEST) -m "not slow"
 
-test-slow: $(VENV)/dev $(REMOTES)/ready ## run the others: servers, a browser, clusters, remotes, kills; no network
+test-slow: $(VENV)/dev $(REMOTES)/ready $(OLDER)/3.8/ready $(OLDER)/3.12/ready ## run the others: servers, a browser, clusters, remotes, kills; no network
 	$(PYTEST) -m slow
 
 test-all: test test-slow ## run every test
@@ -114,6 +115,10 @@ lock: $(VENV)/uv ## resolve the environment anew from pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --output-file requirements/dev.txt --extra dev -c requirements/run.txt pyproject.toml
 	printf '%s\n' "dvc[s3,ssh]==$$(sed -n 's/^dvc==\([0-9.]*\).*/\1/p' requirements/run.txt)" 'moto[server]' | \
 		$(BIN)/uv pip compile $(COMPILE) --output-file requirements/remotes.txt -
+	printf '%s\n' keras==3.8.0 tensorflow-cpu==2.18.0 | \
+		$(BIN)/uv pip compile $(COMPILE) --output-file requirements/keras-3.8.txt -
+	printf '%s\n' keras==3.12.0 tensorflow-cpu==2.20.0 | \
+		$(BIN)/uv pip compile $(COMPILE) --output-file requirements/keras-3.12.txt -
 	echo 'uv' | $(BIN)/uv pip compile $(COMPILE) --output-file requirements/uv.txt -
 
 # What computes the arrays and writes their numbers: a new version of these, or of what they need, trains anew.
@@ -126,7 +131,7 @@ COMPILE := --quiet --universal --python-version 3.11 --fork-strategy fewest --ge
 	--no-emit-index-url --custom-compile-command "make lock"
 
 clean: ## remove the environment and scratch folders; data, models and DVC's cache stay
-	rm -rf $(VENV) $(REMOTES) .demo .bench .faults .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) $(REMOTES) $(OLDER) .demo .bench .faults .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
 
 # uv only makes it faster: `pip install --require-hashes -r requirements/run.txt` does the same.
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
@@ -154,6 +159,15 @@ $(VENV)/dev: $(VENV)/run requirements/dev.txt
 $(REMOTES)/ready: $(VENV)/uv requirements/remotes.txt
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(REMOTES)
 	@$(BIN)/uv pip install --quiet --python $(REMOTES)/bin/python --require-hashes -r requirements/remotes.txt
+	@touch $@
+
+# Older releases of Keras, each with a TensorFlow of its time, in which archives must load. TensorFlow 2.18 has no build
+# for Python 3.13.
+$(OLDER)/%/ready: $(VENV)/uv requirements/keras-%.txt
+	@mkdir -p $(OLDER)
+	@case "$* $$($(BIN)/python --version)" in "3.8 Python 3.13"*) mkdir -p $(OLDER)/$*;; *) \
+		$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDER)/$* && \
+		$(BIN)/uv pip install --quiet --python $(OLDER)/$*/bin/python --require-hashes -r requirements/keras-$*.txt;; esac
 	@touch $@
 
 # PyTorch serves the benchmark alone, hence no lock holds it. On Linux, PyPI's build needs 2 GB of CUDA packages: without
