@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +29,7 @@ from pipeline.runtime.paths import archive_of, recipe_files
 
 SAMPLE = 500  # images of test, at most
 NAME = "fashion_mnist"
+SAVED_MODEL = "saved_model.pb"
 Classifier = Callable[[Floats], Floats]
 
 
@@ -72,21 +74,34 @@ def main(argv: Sequence[str] | None = None) -> None:
         "pixels": "float32 from 0 to 1: whole numbers from 0 to 255, divided by 255",
         "sha256": hashlib.sha256(archive).hexdigest(),
     }
-    with tempfile.TemporaryDirectory() as scratch, quiet_import():
+    with tempfile.TemporaryDirectory() as scratch, quiet_import(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow 2.21 warns that 2.20 has no interpreter, NumPy of tf2onnx
         exported = Path(scratch) / f"export{chosen.suffix}"
+        network(images[:1])  # Keras exports to ONNX only what has been called
         chosen.write(network, exported, json.dumps(metadata))
         expected, found = predict(network, images), chosen.load(exported)(np.array(images))
         others = np.count_nonzero(expected.argmax(axis=1) != found.argmax(axis=1))
         if others:
             raise ArtifactError(f"{options.format}: {others} of {len(images)} images get another class; expected none")
-        if exported.is_dir():
-            shutil.rmtree(options.file, ignore_errors=True)
-            shutil.copytree(exported, options.file)
-        else:
-            write_bytes(exported.read_bytes(), options.file)
+        put(exported, options.file)
     difference = float(np.abs(expected - found).max())
     say(f"{options.file}: the same class for {len(images)} images of test, probabilities within {difference:.1g}")
-    say("exported again, it has the same bytes" if chosen.repeats else "exported again, it has other bytes")
+    if not chosen.repeats:
+        say(f"{options.format}: another export of the same model has other bytes")
+
+
+def put(exported: Path, target: Path) -> None:
+    """Move an export to its place. Raises ArtifactError if something else stands there."""
+    if exported.is_file():
+        write_bytes(exported.read_bytes(), target)
+        return
+    if target.exists() and not (target / SAVED_MODEL).is_file():
+        raise ArtifactError(f"{target}: is there and holds no {SAVED_MODEL}; expected a new folder, or a former export")
+    with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".") as scratch:
+        written = shutil.copytree(exported, Path(scratch) / "new")
+        if target.exists():
+            target.rename(Path(scratch) / "former")
+        written.rename(target)
 
 
 def write_litert(network: Any, path: Path, metadata: str) -> None:
@@ -158,8 +173,8 @@ def load_saved_model(path: Path) -> Classifier:
     """Load a SavedModel."""
     import tensorflow as tf
 
-    serve = tf.saved_model.load(os.fspath(path)).serve
-    return lambda images: np.asarray(serve(tf.constant(images)))
+    loaded = tf.saved_model.load(os.fspath(path))
+    return lambda images: np.asarray(loaded.serve(tf.constant(images)))
 
 
 FORMATS = {
