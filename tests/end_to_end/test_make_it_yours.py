@@ -63,7 +63,7 @@ EXAMPLES = {
 
 
 def pages_params(changes: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters as `make own` leaves them, with those of the page's steps, and with some of an example's own."""
+    """Return what `make own` leaves, with the parameters of the page's steps and some of an example's own."""
     params: dict[str, Any] = YAML(typ="safe").load(own_params((PROJECT / "params.yaml").read_text(), "Digits"))
     for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL):
         merge(params, YAML(typ="safe").load(block), whole=WHOLE)

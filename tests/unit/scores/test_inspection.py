@@ -47,3 +47,14 @@ def test_inside_are_the_kernels_and_what_each_layer_makes_of_the_image(images: F
 
 def test_network_without_images_inside_shows_none(images: Floats) -> None:
     assert look_inside(small_dense(), images[0]) == {}
+
+
+def test_network_within_a_network_counts_and_may_be_the_only_layer_of_images() -> None:
+    layers = keras.layers
+    within = [layers.Input((8, 8, 1)), layers.SeparableConv2D(2, 3, use_bias=False), layers.Flatten()]
+    inner = keras.Sequential([*within, layers.Dense(4)])
+    model = keras.Sequential([layers.Input((8, 8, 1)), layers.ReLU(name="only"), inner, layers.Dense(3)])
+    assert multiply_adds(model) == 6 * 6 * (9 * 1 + 1 * 2) + 72 * 4 + 4 * 3
+    image = np.arange(64, dtype=np.float32).reshape(8, 8, 1)
+    assert list(look_inside(model, image)) == ["maps/only"]
+    assert np.array_equal(look_inside(model, image)["maps/only"], image)
