@@ -1,5 +1,6 @@
 """Claims about what an image costs a network, and what is seen inside."""
 
+import keras
 import numpy as np
 import pytest
 
