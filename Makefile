@@ -116,9 +116,9 @@ lock: $(VENV)/uv ## resolve the environment anew from pyproject.toml
 	printf '%s\n' "dvc[s3,ssh]==$$(sed -n 's/^dvc==\([0-9.]*\).*/\1/p' requirements/run.txt)" 'moto[server]' | \
 		$(BIN)/uv pip compile $(COMPILE) --output-file requirements/remotes.txt -
 	printf '%s\n' keras==3.8.0 tensorflow-cpu==2.18.0 | \
-		$(BIN)/uv pip compile $(COMPILE) --output-file requirements/keras-3.8.txt -
+		$(BIN)/uv pip compile $(COMPILE) --output-file requirements/older/keras-3.8.txt -
 	printf '%s\n' keras==3.12.0 tensorflow-cpu==2.20.0 | \
-		$(BIN)/uv pip compile $(COMPILE) --output-file requirements/keras-3.12.txt -
+		$(BIN)/uv pip compile $(COMPILE) --output-file requirements/older/keras-3.12.txt -
 	echo 'uv' | $(BIN)/uv pip compile $(COMPILE) --output-file requirements/uv.txt -
 
 # What computes the arrays and writes their numbers: a new version of these, or of what they need, trains anew.
@@ -163,11 +163,11 @@ $(REMOTES)/ready: $(VENV)/uv requirements/remotes.txt
 
 # Older releases of Keras, each with a TensorFlow of its time, in which archives must load. TensorFlow 2.18 has no build
 # for Python 3.13.
-$(OLDER)/%/ready: $(VENV)/uv requirements/keras-%.txt
+$(OLDER)/%/ready: $(VENV)/uv requirements/older/keras-%.txt
 	@mkdir -p $(OLDER)
 	@case "$* $$($(BIN)/python --version)" in "3.8 Python 3.13"*) mkdir -p $(OLDER)/$*;; *) \
 		$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDER)/$* && \
-		$(BIN)/uv pip install --quiet --python $(OLDER)/$*/bin/python --require-hashes -r requirements/keras-$*.txt;; esac
+		$(BIN)/uv pip install --quiet --python $(OLDER)/$*/bin/python --require-hashes -r requirements/older/keras-$*.txt;; esac
 	@touch $@
 
 # PyTorch serves the benchmark alone, hence no lock holds it. On Linux, PyPI's build needs 2 GB of CUDA packages: without

@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements"
-# dev.txt holds run.txt and compute.txt.
+# dev.txt holds run.txt and compute.txt. Nothing of older/ runs but to load archives that the tests have made.
 LOCKS = tuple(REQUIREMENTS / name for name in ("dev.txt", "remotes.txt", "uv.txt"))
 EXCEPTIONS = REQUIREMENTS / "exceptions.toml"
 KEYS = ("id", "reason", "until")

@@ -178,7 +178,7 @@ PARAMETERS = Group(
         "a learning rate beyond all": changed("learning_rate: 0.001", "learning_rate: .inf"),
         "an unknown network": changed("network: dense", "network: densed"),
         "an unknown data set": changed("dataset: fashion_mnist", "dataset: mnist"),
-        "an unknown schedule": changed("schedule: constant", "schedule: cosine"),
+        "an unknown schedule": changed("schedule: constant", "schedule: linear"),
         "bfloat16 on AVX2": changed("precision: float32", "precision: mixed_bfloat16"),
         "a model without a network": changed("    network: dense\n", ""),
         "a recipe with the name of a model": changed("  cnn_one_cycle:", "  cnn:"),

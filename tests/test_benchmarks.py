@@ -16,6 +16,7 @@ from benchmarks import before, operations, training
 from benchmarks import pipeline as whole_pipeline
 from benchmarks.turns import Row, finish, table_of
 from pipeline.runtime.machine import cpu_model
+from pipeline.tools.demo import PROJECT
 
 COMMANDS = ("__main__", "before", "gate", "operations", "pipeline", "study", "tracking", "training", "trainings")
 
@@ -54,7 +55,9 @@ def test_wrong_argument_is_named(
     assert named in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_time_against_an_earlier_commit_is_a_median_of_ratios_within_a_round() -> None:
+def test_time_against_an_earlier_commit_is_a_median_of_ratios_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT / "tests")  # of params.yaml with a study
+
     def turn(epoch: float, start: float) -> dict[str, dict[str, Any]]:
         training = {"seconds": [9, epoch, epoch], "process s": 9 + 2 * epoch + start, "MiB": 100}
         jobs = ("dense", "cnn", "dense on one core", "cnn on one core")

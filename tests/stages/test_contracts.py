@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from fashion_mnist.params.training import DEFAULTS
 from fashion_mnist.sources.idx import decode_idx
 from pipeline.bytes.formats import read_arrays
 from tests.dvc_yaml import dvc_stages, paths
@@ -160,6 +161,8 @@ def test_each_stage_reads_exactly_the_params_that_dvc_yaml_declares(reproduced: 
         if name == "evaluate":  # which reads only the names of the models
             declared = {leaf for leaf in declared if not leaf.startswith("train")}
             read -= {"train"}
+        if name.startswith("train@"):  # defaults are in params/training.py, which dvc.yaml names
+            declared |= {f"{name.replace('@', '.')}.{key}" for key in DEFAULTS}
         assert read == declared - OF_A_FOLDER, name
 
 

@@ -28,7 +28,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (*COMMITTED, "data/raw/x.gz", "models/dense/model.keras", "tracking/mlflow.db"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
-    for name in ("params.yaml", "README.md"):
+    for name in ("tests/params.yaml", "README.md"):
         shutil.copy(PROJECT / name, tmp_path)
     (tmp_path / ".gitignore").write_text("/data/\n/models/\n/tracking/\n")
     for arguments in (

@@ -215,7 +215,11 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "in no class": (lambda f: draw(f / "train/z.png"), "images/train/z.png: is in no class"),
     "nested": (lambda f: draw(f / "train/cat/more/z.png"), "images/train/cat/more: is a folder within a class"),
-    "other split": (lambda f: draw(f / "val/cat/1.png"), "images/val/: is neither train nor test"),
+    "other split": (lambda f: draw(f / "more/cat/1.png"), "images/more/: is neither train nor val nor test"),
+    "class missing in val": (
+        lambda f: draw(f / "val/cat/1.png"),
+        "images: class dog is in train, but not in val; expected the same in both",
+    ),
     "in train and test": (
         lambda f: shutil.copy(f / "train/cat/3.png", f / "test/cat/z.png"),
         "train/cat/3.png and test/cat/z.png are the same image",
