@@ -64,9 +64,9 @@ def _judge(params: Params, named: str | None, *, seeds: bool) -> dict[str, Any]:
     remarks = [f"{name}: {remark}" for name, verdict in verdicts.items() for remark in verdict.remarks]
     same_models = all(old.training_of(name).outs == new.training_of(name).outs for name in old.evaluations)
     if lacking := lacks_lead(new.labels, new.evaluations, params.report, gate.confidence):
-        # For your own images, a lead is required only if the baseline had one.
-        is_required = data.dataset != "folder" or not lacks_lead(
-            old.labels, old.evaluations, params.report, gate.confidence
+        # For your own images, a lead is required only if the baseline had one on the same images.
+        is_required = data.dataset != "folder" or (
+            is_compared and not lacks_lead(old.labels, old.evaluations, params.report, gate.confidence)
         )
         (failures if is_required else remarks).append(lacking)
     return {

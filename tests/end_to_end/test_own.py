@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.tools.demo import PROJECT
-from tests.end_to_end.conftest import environment_of_dvc, free_port
+from tests.end_to_end.conftest import environment_of, free_port
 from tests.end_to_end.own_images import write_shapes
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,8 @@ class Clone:
         self.folder = folder / "pictures"
         subprocess.run(["git", "clone", "--quiet", str(PROJECT), str(self.folder)], check=True)
         (self.folder / ".venv").mkdir()
-        (self.folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
+        for part in ("bin", "lib", "lib64", "pyvenv.cfg"):
+            (self.folder / ".venv" / part).symlink_to(Path(sys.prefix) / part)
         for stamp in ("uv", "run", "dev"):
             (self.folder / ".venv" / stamp).touch()
         tools = folder / "tools"
@@ -52,7 +53,8 @@ class Clone:
         for tool in tools.iterdir():
             tool.chmod(0o755)
         names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        self.environment = environment_of_dvc(self.folder) | names | {"PATH": f"{tools}:{os.environ['PATH']}"}
+        self.environment = environment_of() | names | {"PATH": f"{tools}:{os.environ['PATH']}"}
+        self.environment |= {"DVC_SITE_CACHE_DIR": str(self.folder / ".dvc/tmp/site-cache")}
 
     def type(self, *command: str) -> str:
         """Return what a command says; it must succeed."""
@@ -86,7 +88,7 @@ def test_ci_reproduces_and_judges_the_first_results(clone: Clone) -> None:
         for key, change in changes.items():
             params[section][key] = {**params[section][key], **change} if isinstance(change, dict) else change
     yaml.dump(params, clone.folder / "params.yaml")
-    assert "Pictures" in clone.type("make", "repro")
+    clone.type("make", "repro")
     page = (PROJECT / "docs/make-it-yours.md").read_text()
     (commit,) = re.findall(r"^(git add -A && git commit .*Gate-Accept.*)$", page, re.MULTILINE)
     clone.type("bash", "-ec", commit)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_mnist.sources.published import FASHION_MNIST
 from pipeline.tools.demo import change_params
 from tests.stages.gated import (
     CANNOT_JUDGE,
@@ -18,6 +19,7 @@ from tests.stages.gated import (
     commit,
     git,
     right_but,
+    write_data,
     write_evaluation,
 )
 
@@ -82,6 +84,16 @@ def test_floors_and_lead_count_on_an_accepted_test_set(other_test_set: Path, jud
     change_params(other_test_set / "params.yaml", {"gate.floors": {}})
     code, said = judged()
     assert code == REGRESSION
+    assert "cnn is not shown to be more accurate than dense" in said
+
+
+def test_lead_on_other_images_demands_none_on_ones_own(other_test_set: Path, judged: Judge) -> None:
+    write_evaluation("cnn", DENSE[ORDER], LABELS[ORDER])
+    write_data(sha256="56", dataset=FASHION_MNIST.model_copy(update={"dataset": "folder", "name": "Own"}))
+    change_params(other_test_set / "params.yaml", {"gate.floors": {}})
+    commit("my own images\n\nGate-Accept: test set")
+    code, said = judged()
+    assert code == PASSES
     assert "cnn is not shown to be more accurate than dense" in said
 
 

@@ -30,7 +30,7 @@ def predict(model: keras.Model, images: Floats) -> Floats:
     if not parts:
         return np.zeros((0, *model.output_shape[1:]), np.float32)
     tensors = [tf.reshape(as_tensor(part), (-1, ROWS, *images.shape[1:])) for part in parts]
-    answers = _compile_prediction(model)(tensors)
+    answers = _compile_prediction(model, len(parts))(tensors)
     return np.concatenate([answer.numpy().reshape(-1, answer.shape[-1]) for answer in answers])[: len(images)]
 
 
@@ -40,14 +40,15 @@ def _workers() -> int:
 
 
 @cache
-def _compile_prediction(model: keras.Model) -> Callable[[list[tf.Tensor]], list[tf.Tensor]]:
-    """Return a compiled function from parts, of shape (blocks, ROWS, *image), to probabilities of each part."""
+def _compile_prediction(model: keras.Model, parts: int) -> Callable[[list[tf.Tensor]], list[tf.Tensor]]:
+    """Return a compiled function from so many parts, of shape (blocks, ROWS, *image), to probabilities of each part."""
     answer = tf.TensorSpec((ROWS, *model.output_shape[1:]))
+    blocks = tf.TensorSpec((None, ROWS, *model.input_shape[1:]))
 
     def predict_block(block: tf.Tensor) -> tf.Tensor:
         return tf.cast(model(block, training=False), tf.float32)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[[blocks] * parts])
     def predict_parts(parts: list[tf.Tensor]) -> list[tf.Tensor]:
         return [tf.map_fn(predict_block, part, fn_output_signature=answer, parallel_iterations=1) for part in parts]
 
