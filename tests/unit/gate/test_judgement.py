@@ -54,6 +54,15 @@ def test_worse_predictions_never_pass_where_better_ones_fail(
         assert verdict(labels, worse, old, margin=margin).failures
 
 
+def test_model_that_loses_no_image_passes_however_few_there_are() -> None:
+    labels = as_labels([0, 1, 2] * 4)
+    old = as_labels([0, 1, 2] * 3 + [1, 2, 0])
+    better, worse = labels.copy(), old.copy()
+    worse[0] = 1
+    for new, failing in ((old, False), (better, False), (worse, True)):
+        assert bool(verdict(labels, new, old, margin=0.001, floors=Floors(accuracy=0, recall=0)).failures) is failing
+
+
 @given(tables(), st.permutations(range(3)))
 def test_names_of_classes_do_not_matter(table: tuple[Labels, Labels, Labels], names: list[int]) -> None:
     renamed = as_labels(names)
