@@ -59,8 +59,9 @@ def test_model_that_loses_no_image_passes_however_few_there_are() -> None:
     old = as_labels([0, 1, 2] * 3 + [1, 2, 0])
     better, worse = labels.copy(), old.copy()
     worse[0] = 1
+    floors = Floors(accuracy=0.01, recall=0.01)
     for new, failing in ((old, False), (better, False), (worse, True)):
-        assert bool(verdict(labels, new, old, margin=0.001, floors=Floors(accuracy=0.01, recall=0.01)).failures) is failing
+        assert bool(verdict(labels, new, old, margin=0.001, floors=floors).failures) is failing
 
 
 @given(tables(), st.permutations(range(3)))
