@@ -26,6 +26,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+# Of the time of all tests that guard an edit: what takes more is for `make test-slow`.
+MOST_OF_ALL = 0.1
+WHOLE = 1000  # tests; with fewer, somebody runs a part
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Fail `make test` if one test takes a large share of it: it lacks the marker `slow`."""
+    passed = terminalreporter.getreports("passed")
+    seconds = {report.nodeid: report.duration for report in passed if report.when == "call"}
+    most = MOST_OF_ALL * sum(seconds.values())
+    slow = [name for name, duration in seconds.items() if duration > most]
+    if config.option.markexpr == "not slow" and len(seconds) > WHOLE and slow:
+        terminalreporter.write_line(f"mark these as slow, or make them faster: {', '.join(slow)}", red=True)
+        terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def tensorflow_runtime() -> None:
     """TensorFlow as the stages configure it; once, for thread counts cannot change after it has computed."""

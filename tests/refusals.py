@@ -227,7 +227,7 @@ ARCHIVE = Group(
 PICTURES = Group(
     "pictures for `predict`",
     "pictures",
-    lambda path: (check_input(Path(path)), read_images(Path(path), shape=(28, 28, 1), is_resampled=False)),
+    lambda path: (check_input(Path(path)), *read_images(Path(path), shape=(28, 28, 1), is_resampled=False)[1]),
     {
         "no such path": lambda path: None,  # noqa: ARG005
         "an empty folder": lambda path: path.mkdir(),

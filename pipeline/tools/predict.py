@@ -4,7 +4,7 @@ MLFLOW_TRACKING_URI names the store to ask; otherwise it is the folder tracking/
 """
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from fashion_mnist.sources.idx import decode_idx
 from fashion_mnist.sources.images import decode_image
 from fashion_mnist.sources.known import registered_name
 from pipeline.bytes.formats import write_csv
-from pipeline.runtime.command import parser_of, quiet_import, run, say
+from pipeline.runtime.command import parser_of, progress_bar, quiet_import, run, say
 from pipeline.runtime.files import reading
 from pipeline.runtime.parameters import read_params
 from pipeline.store.connection import open_store
@@ -25,6 +25,7 @@ from pipeline.store.logged_model import load_registered
 from pipeline.store.registry import CHAMPION
 
 GZIP = b"\x1f\x8b"
+BATCH = 960  # images in memory at a time, in whole blocks of fashion_mnist.training.inference
 EXPECTED = "expected a folder of PNG or JPEG files, or an IDX file"
 
 
@@ -39,13 +40,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     with open_store(name) as store, quiet_import(), load_registered(store, f"models:/{name}@{CHAMPION}") as model:
         height, width, channels = model.config["shape"]
         is_resampled = model.config["is_resampled"]
-        names, images = read_images(options.input, shape=(height, width, channels), is_resampled=is_resampled)
-        answer = model.predict(images)
-    probabilities = answer["probabilities"]
+        images, batches = read_images(options.input, shape=(height, width, channels), is_resampled=is_resampled)
+        answers = []
+        with progress_bar(total=len(images), label=str(options.input), unit="image") as bar:
+            for batch in batches:
+                answers.append(model.predict(batch))
+                bar.update(len(batch))
+    probabilities, names = (np.concatenate([answer[key] for answer in answers]) for key in ("probabilities", "names"))
     prediction, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    table = {"image": names, "prediction": prediction, "name": answer["names"], "confidence": confidence}
+    table = {"image": images, "prediction": prediction, "name": names, "confidence": confidence}
     write_csv(pd.DataFrame(table), options.output)
-    say(f"{options.output}: {len(names)} images")
+    say(f"{options.output}: {len(images)} images")
 
 
 def check_input(path: Path) -> None:
@@ -61,20 +66,23 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and path.name[0] != ".")
 
 
-def read_images(path: Path, *, shape: Shape, is_resampled: bool) -> tuple[list[str], Bytes]:
-    """Read the images in a folder, or in an IDX file: their names, and uint8, shape (n, *shape).
+def read_images(path: Path, *, shape: Shape, is_resampled: bool) -> tuple[list[str], Iterator[Bytes]]:
+    """Read the images in a folder, or in an IDX file: their names, and batches of uint8, shape (at most BATCH, *shape).
 
     is_resampled: scale pictures of another size, as for training. Raises DataError for what the model does not take.
     """
     if path.is_dir():
         files = image_files(path)
-        return [file.name for file in files], np.stack([read_picture(file, shape, is_resampled) for file in files])
+        parts = (files[first : first + BATCH] for first in range(0, len(files), BATCH))
+        batches = (np.stack([read_picture(file, shape, is_resampled) for file in part]) for part in parts)
+        return [file.name for file in files], batches
     content = _read(path)
     compressed = content if content.startswith(GZIP) else gzip.compress(content, compresslevel=0)
     images = decode_idx(compressed, dimensions=3, name=str(path))[..., np.newaxis]
     if images.shape[1:] != shape or not len(images):
         raise DataError(f"{path}: shape is {images.shape}; expected {('n', *shape)}, with n at least 1")
-    return [str(number) for number in range(len(images))], images
+    batches = (images[first : first + BATCH] for first in range(0, len(images), BATCH))
+    return [str(number) for number in range(len(images))], batches
 
 
 def read_picture(path: Path, shape: Shape, is_resampled: bool) -> Bytes:

@@ -1,6 +1,12 @@
 """Requests to the served model: images, or a refusal in one line, whatever is sent."""
 
+import base64
 import json
+import threading
+import time
+import tracemalloc
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from pipeline.store.serving import MOST_BYTES, RequestError, answer, read_request
+from pipeline.store import serving
+from pipeline.store.serving import MOST_BYTES, ImageClassifier, RequestError, answer, read_request
 
 JSON = "application/json"
 SPEC = SimpleNamespace(shape=(-1, 28, 28, 1))  # as MLflow's signature holds it
@@ -130,6 +137,185 @@ def test_one_foreign_pixel_is_never_answered_as_another_number(pixel: object) ->
         return
     assert type(pixel) is int
     assert found[0, 27, 27, 0] == pixel
+
+
+# Requests that are almost nested lists of digits: a piece in another place, missing, twice, or replaced.
+SMALL = SimpleNamespace(shape=(-1, 2, 2, 3))
+NORMAL = b'{"inputs": [[[[1, 20, 255], [0, 0, 7]], [[10, 2, 3], [4, 5, 60]]]]}'
+PIECES = [
+    b"",
+    b"[",
+    b"]",
+    b",",
+    b" ",
+    b"\n",
+    b"0",
+    b"00",
+    b"7",
+    b"-",
+    b"+",
+    b".",
+    b"e1",
+    b"256",
+    b"65537",
+    b"4294967297",
+]
+PIECES += [b"{", b"}", b'"', b"true", b"null", b"\x0b", b"\xc2\xa0", b"[1]", b",1", b"/"]
+
+
+def verdict(data: bytes, *, plain: bool, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Say what comes of a request; plain: whether the fast reader may take it."""
+    with monkeypatch.context() as patch:
+        if not plain:
+            patch.setattr(serving, "read_plain", lambda *_: None)
+        try:
+            images = read_request(data, JSON, SMALL)
+        except RequestError as error:
+            return f"{error.status} {error}"
+    return f"{images.dtype} {images.shape} {images.tolist()}"
+
+
+@pytest.fixture(scope="module")
+def patching() -> pytest.MonkeyPatch:
+    return pytest.MonkeyPatch()
+
+
+@settings(max_examples=2000, deadline=None, derandomize=True)
+@given(
+    some.lists(some.tuples(some.integers(0, len(NORMAL)), some.integers(0, 3), some.sampled_from(PIECES)), max_size=4)
+)
+def test_fast_reader_gives_the_verdict_of_json(
+    patching: pytest.MonkeyPatch, edits: list[tuple[int, int, bytes]]
+) -> None:
+    data = NORMAL
+    for place, removed, piece in edits:
+        data = data[:place] + piece + data[place + removed :]
+    assert verdict(data, plain=True, monkeypatch=patching) == verdict(data, plain=False, monkeypatch=patching)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_fast_reader_gives_the_verdict_of_json_wherever_a_piece_is_put(
+    patching: pytest.MonkeyPatch, piece: bytes
+) -> None:
+    for place in range(len(NORMAL) + 1):
+        for removed in (0, 1, 2):
+            data = NORMAL[:place] + piece + NORMAL[place + removed :]
+            said = verdict(data, plain=True, monkeypatch=patching)
+            assert said == verdict(data, plain=False, monkeypatch=patching), data
+
+
+def test_usual_requests_are_read_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving.json, "loads", None)
+    for separators in ((",", ":"), (", ", ": ")):
+        data = json.dumps({"inputs": [IMAGE.tolist()] * 3}, separators=separators).encode()
+        assert read_request(data, JSON, SPEC).tolist() == [IMAGE.tolist()] * 3
+    assert read_request(json.dumps({"inputs": [IMAGE.tolist()]}, indent=1).encode(), JSON, SPEC).shape == (1, 28, 28, 1)
+
+
+def test_largest_request_is_read_in_little_memory() -> None:
+    count = MOST_BYTES // len(json.dumps(IMAGE.tolist()))
+    data = sent([IMAGE.tolist()] * count)
+    assert 0.9 * MOST_BYTES < len(data) <= MOST_BYTES
+    tracemalloc.start()
+    try:
+        assert len(read_request(data, JSON, SPEC)) == count
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(data)  # with the request itself, four times
+    finally:
+        tracemalloc.stop()
+
+
+def compact(images: Any, **changed: Any) -> bytes:
+    given = {"base64": base64.b64encode(np.asarray(images, np.uint8).tobytes()).decode(), "shape": np.shape(images)}
+    return json.dumps({"inputs": given | changed}).encode()
+
+
+def test_compact_images_come_out_as_they_were_sent() -> None:
+    images = np.stack([IMAGE, 255 - IMAGE]).astype(np.uint8)
+    found = read_request(compact(images), JSON, SPEC)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, images)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"shape": [2, 28, 28, 1]}, "the base64 holds 784 bytes"),
+        ({"shape": [0, 28, 28, 1]}, "the shape is [0, 28, 28, 1]"),
+        ({"shape": [1, 28, 28]}, "the shape is [1, 28, 28]"),
+        ({"shape": [True, 28, 28, 1]}, "the shape is [True"),
+        ({"shape": [1, 28.0, 28, 1]}, "the shape is [1, 28.0"),
+        ({"shape": []}, "the shape is []"),
+        ({"shape": "1"}, "the shape is 1"),
+        ({"base64": "?"}, "not base64"),
+        ({"base64": "AAA"}, "not base64"),
+        ({"base64": 7}, "not base64"),
+        ({"base64": None}, "not base64"),
+        ({"base64": "é"}, "not base64"),
+        ({"more": 1}, "shape ()"),
+    ],
+)
+def test_wrong_compact_images_are_refused_in_one_line(changed: dict[str, Any], said: str) -> None:
+    refused = refusal(compact([IMAGE], **changed))
+    assert refused.status == HTTPStatus.BAD_REQUEST
+    assert said in str(refused)
+    assert "expected " in str(refused)
+    assert "\n" not in str(refused)
+
+
+class Doubling(ImageClassifier):
+    """A classifier whose network is slow, and says of an image what its first pixel is."""
+
+    def __init__(self) -> None:
+        self.alone, self.waiting = threading.Lock(), deque[serving.Waiting]()
+        self.classes = np.array(["zero", "one"])
+        self.computed: list[int] = []
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+    def compute(self, images: Any) -> Any:
+        self.computed.append(len(images))
+        self.begun.set()
+        assert self.may_end.wait(60)
+        if (images[:, 0, 0, 0] == 99).any():
+            raise RuntimeError("a broken network")
+        return np.eye(2)[images[:, 0, 0, 0] % 2] * images[:, 0, 0]
+
+
+def test_requests_that_wait_are_computed_together_and_each_gets_its_own_answer() -> None:
+    model = Doubling()
+    requests = [np.full((count, 2, 2, 1), 10 + count, np.uint8) for count in (1, 2, 3, 4, 5)]
+    with ThreadPoolExecutor(len(requests)) as pool:
+        first = pool.submit(model.predict, None, requests[0])
+        assert model.begun.wait(60)
+        others = [pool.submit(model.predict, None, images) for images in requests[1:]]
+        while len(model.waiting) < len(others):
+            time.sleep(0.01)
+        model.may_end.set()
+        answers = [asked.result(60) for asked in (first, *others)]
+    assert model.computed == [1, 2 + 3 + 4 + 5]
+    for images, found in zip(requests, answers, strict=True):
+        pixel = int(images[0, 0, 0, 0])
+        assert found["probabilities"].tolist() == [[0, pixel] if pixel % 2 else [pixel, 0]] * len(images)
+        assert found["names"].tolist() == ["one" if pixel % 2 else "zero"] * len(images)
+
+
+def test_no_more_images_are_computed_together_than_the_limit() -> None:
+    model = Doubling()
+    model.may_end.set()
+    model.waiting.extend(serving.Waiting(np.zeros((serving.MOST_TOGETHER // 2, 1, 1, 1), np.uint8)) for _ in range(3))
+    model.predict(None, np.zeros((1, 1, 1, 1), np.uint8))
+    assert model.computed == [serving.MOST_TOGETHER, serving.MOST_TOGETHER // 2 + 1]
+
+
+def test_network_that_fails_answers_the_requests_after_it() -> None:
+    model = Doubling()
+    model.may_end.set()
+    other = serving.Waiting(np.zeros((1, 1, 1, 1), np.uint8))
+    model.waiting.append(other)
+    with pytest.raises(RuntimeError, match="a broken network"):
+        model.predict(None, np.full((1, 1, 1, 1), 99, np.uint8))
+    assert isinstance(other.found, RuntimeError)
+    assert not model.waiting
+    assert model.predict(None, np.ones((1, 1, 1, 1), np.uint8))["names"].tolist() == ["one"]
 
 
 def test_failure_of_the_model_tells_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
