@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Let all take turns, then print what was measured and the ratios that targets are set for."""
     parser = parser_of(__doc__, rounds=2)
     parser.add_argument("--before", default=BEFORE, metavar="REVISION", help=f"the earlier commit (default: {BEFORE})")
-    parser.add_argument("--port", type=int, default=5001, help="for the servers")
+    parser.add_argument("--port", type=int, default=5001, help="for the first server; the others take the next two")
     parser.add_argument("--save", choices=SERVERS, help="only save the model that one of them serves, and print where")
     parser.add_argument("--inside", action="store_true", help="only answer requests in this process, of --model")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="of --save and --inside")
@@ -69,7 +69,8 @@ def compare(before: str, port: int, rounds: int, rest: float, file: Path | None)
             job = ("benchmarks.serving", "--save", name, "--model", str(model), "--code", str(code[name]))
             start(job, label=f"save {name}")
         for _ in range(rounds):
-            turns.append({name: measure_server(model, port) for name, model in models.items()})
+            # A port for each: a server that ends may still hold its own.
+            turns.append({name: measure_server(models[name], port + at) for at, name in enumerate(SERVERS)})
             job = ("benchmarks.serving", "--inside", "--model", str(models["here"]))
             inside.append(start(job, label="inside", rest=rest))
     print("| served by | clients | images each | requests a second | p50, ms | p99, ms | CPU, ms a request | MiB |")
@@ -161,7 +162,7 @@ def save_plain(folder: Path) -> None:
     inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, *SHAPE))])
     outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, 10))])
     signature = ModelSignature(inputs, outputs)
-    mlflow.keras.save_model(model, folder, signature=signature, pip_requirements=["mlflow"])
+    mlflow.keras.save_model(model, str(folder), signature=signature, pip_requirements=["mlflow"])
 
 
 def answer_inside(folder: Path) -> dict[str, float]:
@@ -243,7 +244,8 @@ def served(model: Path, port: int) -> Iterator[psutil.Process]:
             wait_for(server, port)
             yield psutil.Process(server.pid)
         finally:
-            server.terminate()
+            for process in (*psutil.Process(server.pid).children(recursive=True), server):
+                process.terminate()
             server.wait()
 
 

@@ -5,6 +5,7 @@ Scaling uses the library's own function, so serving cannot drift from training. 
 `pipeline`, and TensorFlow only when a model is loaded: logging one does not need it.
 """
 
+import asyncio
 import base64
 import gc
 import hashlib
@@ -17,7 +18,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -41,8 +44,9 @@ MOST_TOGETHER = 480  # images of requests that wait for each other: ten blocks o
 # A request as clients write it: nested lists of digits. DIGITS and SPACES are JSON's.
 PLAIN = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"inputs"[ \t\r\n]*:(.*)\}[ \t\r\n]*', re.DOTALL)
 DIGITS, SPACES, BRACKETS = b"0123456789", b" \t\r\n", b"[]"
-ZEROS = bytes.maketrans(DIGITS, b"0" * len(DIGITS))
+ZEROS = bytes.maketrans(DIGITS + SPACES, b"0" * len(DIGITS) + b" " * len(SPACES))
 COMPACT = {"base64", "shape"}
+THREADS = 32  # requests that a server takes in at once; they wait for each other's network
 
 
 class Waiting:
@@ -94,6 +98,9 @@ class ImageClassifier(PythonModel):
         self.classes = np.array(context.model_config["classes"])
         json_parsing.convert_data_type = convert_pixels
         scoring_server.invocations = answer
+        if "mlflow.pyfunc.scoring_server.app" in sys.modules:  # this process serves
+            with suppress(RuntimeError):  # where no event loop runs yet
+                asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         self.alone, self.waiting = threading.Lock(), deque[Waiting]()
         self.compute(np.zeros((1, *context.model_config["shape"]), np.uint8))  # so that no request waits for tracing
 
@@ -185,8 +192,7 @@ def answer(data: bytes, content_type: str | None, model: Any, input_schema: Any)
 
     That one also takes tables, has no limit, and sends tracebacks and the whole request back with a refusal.
     """
-    if not gc.get_freeze_count():  # or Python would walk all that TensorFlow and MLflow hold, every few requests
-        gc.freeze()
+    freeze_once()
     try:
         found = model.predict(read_request(data, content_type, input_schema.inputs[0]))
         content: dict[str, Any] = {"predictions": {name: values.tolist() for name, values in found.items()}}
@@ -198,6 +204,12 @@ def answer(data: bytes, content_type: str | None, model: Any, input_schema: Any)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         content = {"error_code": status.name, "message": "the model failed; expected an answer. See the server's log"}
     return scoring_server.InvocationsResponse(json.dumps(content), int(status), "application/json")
+
+
+@cache
+def freeze_once() -> None:
+    """Let no later collection walk what was loaded: TensorFlow and MLflow hold hundreds of thousands of objects."""
+    gc.freeze()
 
 
 def read_request(data: bytes, content_type: str | None, spec: Any) -> np.ndarray[Any, Any]:
@@ -244,29 +256,28 @@ def read_plain(data: bytes, shape: Sequence[int]) -> np.ndarray[Any, Any] | None
     found = PLAIN.fullmatch(data)
     if not found or found[1].translate(None, DIGITS + SPACES + BRACKETS + b","):
         return None
-    text = found[1].translate(None, SPACES)
-    if len(text) < len(found[1]) and re.search(rb"[0-9][ \t\r\n]+[0-9]", found[1]):
-        return None  # two numbers without a comma
-    del found
-    # What is left without the digits must be the brackets and commas of so many images.
-    image = b"," * (shape[-1] - 1)
+    text = found[1].translate(ZEROS)
+    if b"0 " in text:  # perhaps two numbers without a comma
+        return None
+    text = text.translate(None, SPACES)
+    # With one zero for each number, what is left must be the lists of so many images.
+    kinds = np.frombuffer(text, np.uint8)
+    is_first = np.ones(len(kinds), bool)
+    np.not_equal(kinds[1:], kinds[:-1], out=is_first[1:])
+    is_first |= kinds != ord("0")
+    repeated = len(kinds) - np.count_nonzero(is_first)
+    slots = kinds[is_first].tobytes()
+    del text, kinds, is_first
+    image = b"0," * (shape[-1] - 1) + b"0"
     for size in (*reversed(shape[:-1]), 1):
         image = b",".join([b"[" + image + b"]"] * size)
-    lists = text.translate(None, DIGITS)
-    count = (len(lists) - 1) // (len(image) + 1)
-    if not count or lists != b"[" + b",".join([image] * count) + b"]":
+    count = (len(slots) - 1) // (len(image) + 1)
+    if not count or slots != b"[" + b",".join([image] * count) + b"]":
         return None
-    # And a digit stands only within the innermost brackets, where none is missing.
-    digits, zeros = len(text) - len(lists), text.translate(ZEROS)
-    if b"0[" in zeros or b"]0" in zeros:
-        return None
-    del lists, zeros
-    numbers = text.translate(None, BRACKETS)
-    if b",," in b"," + numbers + b",":
-        return None
+    numbers = found[1].translate(None, BRACKETS + SPACES)
     values = np.fromstring(numbers, np.int32, sep=",")
-    # As many digits as these numbers have: none has a zero before it, or was too large.
-    if values.max() > 255 or digits != len(values) + np.sum(values >= 10) + np.sum(values >= 100):
+    # As many digits as these numbers have: none has a zero before it.
+    if values.max() > 255 or repeated != np.sum(values >= 10) + np.sum(values >= 100):
         return None
     return values.astype(np.uint8).reshape(count, *shape)
 

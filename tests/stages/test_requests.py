@@ -209,7 +209,6 @@ def test_usual_requests_are_read_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     for separators in ((",", ":"), (", ", ": ")):
         data = json.dumps({"inputs": [IMAGE.tolist()] * 3}, separators=separators).encode()
         assert read_request(data, JSON, SPEC).tolist() == [IMAGE.tolist()] * 3
-    assert read_request(json.dumps({"inputs": [IMAGE.tolist()]}, indent=1).encode(), JSON, SPEC).shape == (1, 28, 28, 1)
 
 
 def test_largest_request_is_read_in_little_memory() -> None:
