@@ -244,8 +244,9 @@ def served(model: Path, port: int) -> Iterator[psutil.Process]:
             wait_for(server, port)
             yield psutil.Process(server.pid)
         finally:
-            for process in (*psutil.Process(server.pid).children(recursive=True), server):
-                process.terminate()
+            if server.poll() is None:
+                for process in (*psutil.Process(server.pid).children(recursive=True), server):
+                    process.terminate()
             server.wait()
 
 

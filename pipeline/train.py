@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> Work:
 
         started = time.perf_counter()
         history = fit(model, train, validation, params, on_progress=show_progress, on_epoch=show_epoch)
-        seconds, images = time.perf_counter() - started, params.epochs * len(train.labels)
+        seconds, images = time.perf_counter() - started, len(history) * len(train.labels)
         say(f"{name}: trained in {seconds:.1f} s, {images / seconds:,.0f} images a second")
         files = archive_of(name), history_of(name)
         archive, table = files if name in everything.train else recipe_files(name)

@@ -1,8 +1,7 @@
-"""Disturb every case at many points and say what came of it: python -m checks.faults [--points N] [--table FILE].
+"""Disturb every case at many points and say what came of it: python -m checks.faults [--share N] [--table FILE].
 
-Each verdict is a line of .faults/verdicts-WORKER.jsonl, so a run that is stopped goes on where it was; as long as the
-code stays the same. Two workers run
-side by side. Exit code 1 if something was lost, half-written or badly said.
+Each verdict is a line of .faults/verdicts-WORKER.jsonl, so a run that is stopped goes on where it was, as long as the
+code stays the same. Two workers run side by side. Exit code 1 if something was lost, half-written or badly said.
 """
 
 import argparse

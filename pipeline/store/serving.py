@@ -102,7 +102,7 @@ class ImageClassifier(PythonModel):
             with suppress(RuntimeError):  # where no event loop runs yet
                 asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         self.alone, self.waiting = threading.Lock(), deque[Waiting]()
-        self.compute(np.zeros((1, *context.model_config["shape"]), np.uint8))  # so that no request waits for tracing
+        self.compute(np.zeros((1, *context.model_config["shape"]), np.uint8))  # the first request need not trace it
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
         """Return `probabilities`, float32, shape (n, classes), and `names` of the likeliest classes, shape (n,).

@@ -53,7 +53,7 @@ def restore(params: Params, basis: Basis, trials: Mapping[str, Trial]) -> dict[s
     results = {}
     for key, trial in trials.items():
         record = records.get((trial.kind, trial.model, units_of(trial.params), trial.params.seed, trial.cut))
-        if record and len(record.history["epoch"]) == trial.params.epochs:
+        if record and (trial.params.stop_after or len(record.history["epoch"]) == trial.params.epochs):
             results[key] = recorded_result(study, trial, record)
     return results
 

@@ -1,8 +1,8 @@
 """Export a model for other programs: models/MODEL/model.keras -> FILE, for ONNX Runtime, LiteRT or TensorFlow.
 
-The export is checked before it is written: on images of test, it must name the same classes as the model. It holds the
-names of the classes, how pixels are scaled, and the sha256 of the model that it was made from, as JSON under the name
-`fashion_mnist` (in the folder of a SavedModel: assets.extra/fashion_mnist.json).
+The export is checked before it is written: on images of validation, it must name the same classes as the model. It
+holds the names of the classes, how pixels are scaled, and the sha256 of the model that it was made from, as JSON under
+the name `fashion_mnist` (in the folder of a SavedModel: assets.extra/fashion_mnist.json).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fashion_mnist.data.split import Floats
-from fashion_mnist.errors import ArtifactError
+from fashion_mnist.errors import ArtifactError, innermost, shorten
 from pipeline.bytes.descriptions import read_dataset
 from pipeline.bytes.formats import read_split
 from pipeline.runtime.command import parser_of, quiet_import, run, say
@@ -27,7 +27,8 @@ from pipeline.runtime.files import read_bytes, write_bytes
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import archive_of, recipe_files
 
-SAMPLE = 500  # images of test, at most
+SAMPLE = 500  # images of validation, at most
+LONGEST_REASON = 200  # characters of what a converter says
 NAME = "fashion_mnist"
 SAVED_MODEL = "saved_model.pb"
 Classifier = Callable[[Floats], Floats]
@@ -61,14 +62,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     params = read_params()
     params.training_of(options.model)
     path = archive_of(options.model) if options.model in params.train else recipe_files(options.model)[0]
-    archive, described = read_bytes(path), read_dataset("test")
+    archive, described = read_bytes(path), read_dataset("validation")
     with quiet_import():
         from fashion_mnist.training.archive import from_archive
         from fashion_mnist.training.determinism import configure_tensorflow
         from fashion_mnist.training.inference import predict
 
     configure_tensorflow(seed=0, workers=1)
-    network, images = from_archive(archive, name=str(path)), read_split("test").images[:SAMPLE]
+    network, images = from_archive(archive, name=str(path)), read_split("validation").images[:SAMPLE]
     metadata = {
         "classes": described.classes,
         "pixels": "float32 from 0 to 1: whole numbers from 0 to 255, divided by 255",
@@ -78,14 +79,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         warnings.simplefilter("ignore")  # TensorFlow 2.21 warns that 2.20 has no interpreter, NumPy of tf2onnx
         exported = Path(scratch) / f"export{chosen.suffix}"
         network(images[:1])  # Keras exports to ONNX only what has been called
-        chosen.write(network, exported, json.dumps(metadata))
-        expected, found = predict(network, images), chosen.load(exported)(np.array(images))
+        try:
+            chosen.write(network, exported, json.dumps(metadata))
+            found = chosen.load(exported)(np.array(images))
+        except Exception as error:  # a converter that does not know a layer raises what it likes
+            reason = shorten(innermost(error), LONGEST_REASON).rstrip(".")
+            raise ArtifactError(f"{options.format}: cannot hold this network ({reason}); try another format") from error
+        expected = predict(network, images)
         others = np.count_nonzero(expected.argmax(axis=1) != found.argmax(axis=1))
         if others:
             raise ArtifactError(f"{options.format}: {others} of {len(images)} images get another class; expected none")
         put(exported, options.file)
     difference = float(np.abs(expected - found).max())
-    say(f"{options.file}: the same class for {len(images)} images of test, probabilities within {difference:.1g}")
+    say(f"{options.file}: the same class for {len(images)} images of validation, probabilities within {difference:.1g}")
     if not chosen.repeats:
         say(f"{options.format}: another export of the same model has other bytes")
 
@@ -97,6 +103,7 @@ def put(exported: Path, target: Path) -> None:
         return
     if target.exists() and not (target / SAVED_MODEL).is_file():
         raise ArtifactError(f"{target}: is there and holds no {SAVED_MODEL}; expected a new folder, or a former export")
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".") as scratch:
         written = shutil.copytree(exported, Path(scratch) / "new")
         if target.exists():

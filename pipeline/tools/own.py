@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from fashion_mnist.errors import GitError
+from fashion_mnist.errors import ArtifactError, GitError
 from fashion_mnist.params.parsing import parse_params
 from pipeline.bytes.formats import write_json
 from pipeline.runtime import git
@@ -48,7 +48,10 @@ MLflow tracks every run, and a statistical gate judges changes.
 [The report](reports/report.md) holds the results; `reports/report.html` is for a browser.
 
 """
-NO_RESULTS = "# {name}: no results yet\n\n`make repro` writes them here.\n"
+NO_RESULTS = {
+    PAGE_MARKDOWN: "# {name}: no results yet\n\n`make repro` writes them here.\n",
+    PAGE_HTML: "<!doctype html>\n<title>{name}</title>\n<p>No results yet: run <code>make repro</code>.</p>\n",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -80,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_bytes(params.encode(), PARAMS)
     write_bytes(readme.encode(), README)
     write_json({}, STUDY)  # there is no study
-    for page in (PAGE_MARKDOWN, PAGE_HTML):
-        write_bytes(NO_RESULTS.format(name=options.name).encode(), page)
+    for page, text in NO_RESULTS.items():
+        write_bytes(text.format(name=options.name).encode(), page)
     say("done. Next: git add -A && git commit, then docs/make-it-yours.md, step 2")
 
 
@@ -105,9 +108,11 @@ def own_params(text: str, name: str) -> str:
 
 
 def own_readme(text: str, name: str) -> str:
-    """Return README.md with another beginning."""
-    _, _, rest = text.partition(GOES_ON)
-    return BEGINNING.format(name=name) + GOES_ON + rest
+    """Return README.md with another beginning. Raises ArtifactError if it is not known where that ends."""
+    _, found, rest = text.partition(GOES_ON)
+    if not found:
+        raise ArtifactError(f"{README}: holds no line {GOES_ON.strip()!r}; expected it below what is to be replaced")
+    return BEGINNING.format(name=name) + found + rest
 
 
 def is_agreed() -> bool:

@@ -5,6 +5,7 @@ MLFLOW_TRACKING_URI names the store to ask; otherwise it is the folder tracking/
 
 import gzip
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     check_input(options.input)
     name = registered_name(read_params().download)
-    with open_store(name) as store, quiet_import(), load_registered(store, f"models:/{name}@{CHAMPION}") as model:
+    with ExitStack() as opened:
+        store = opened.enter_context(open_store(name))
+        with quiet_import():
+            model = opened.enter_context(load_registered(store, f"models:/{name}@{CHAMPION}"))
         height, width, channels = model.config["shape"]
         is_resampled = model.config["is_resampled"]
         images, batches = read_images(options.input, shape=(height, width, channels), is_resampled=is_resampled)

@@ -45,7 +45,7 @@ def test_export_answers_as_the_model_and_says_what_it_is(
     chosen = {".tflite": "litert", ".onnx": "onnx", "": "saved_model"}[Path(name).suffix]
     export.main(["cnn", "--format", chosen, str(tmp_path / name)])
     said = capsys.readouterr().out
-    assert "the same class for 50 images of test" in said
+    assert "the same class for 40 images of validation" in said
     images = np.load(folder / "data/normalized/test/images.npy")
     found = export.FORMATS[chosen].load(tmp_path / name)(images)
     assert found.shape == (50, GARMENTS)
@@ -79,7 +79,7 @@ def test_former_saved_model_is_replaced_and_another_folder_is_not(tmp_path: Path
 def test_export_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = export.FORMATS["litert"]._replace(load=lambda _: lambda images: np.eye(GARMENTS)[[0] * len(images)])
     monkeypatch.setitem(export.FORMATS, "litert", wrong)
-    with pytest.raises(ArtifactError, match=r"^litert: \d+ of 50 images get another class; expected none$"):
+    with pytest.raises(ArtifactError, match=r"^litert: \d+ of 40 images get another class; expected none$"):
         export.main(["dense", "--format", "litert", str(tmp_path / "model.tflite")])
     assert not list(tmp_path.iterdir())
 

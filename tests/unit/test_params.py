@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from fashion_mnist.errors import ParamsError
-from fashion_mnist.networks import cnn
+from fashion_mnist.networks import cnn, network_names
 from fashion_mnist.params import Params
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.params.training import TrainingParams
@@ -93,8 +93,8 @@ def test_mistake_in_a_recipe_is_named_by_its_place() -> None:
         ("train.cnn.shares", 3, "a number that divides batch_size, which is 32"),
         ("train.cnn.shares", 64, "at most 32, since batch_size is 32"),
         ("recipes.cnn_one_cycle.shares", 7, "a number that divides batch_size, which is 256"),
-        ("train.cnn.network", "lstm", "one of cnn, dense"),
-        ("train.cnn.network", 3, "one of cnn, dense"),
+        ("train.cnn.network", "lstm", f"one of {', '.join(network_names())}"),
+        ("train.cnn.network", 3, f"one of {', '.join(network_names())}"),
         ("train.cnn.schedule", "linear", "'constant', 'one_cycle' or 'cosine'"),
         ("train.cnn.optimizer", "lion", "'adam', 'adamw' or 'sgd'"),
         ("train.cnn.momentum", 0.9, "0, or optimizer: sgd"),

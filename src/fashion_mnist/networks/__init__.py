@@ -53,11 +53,12 @@ def build(params: Any, *, shape: Shape, classes: int) -> "keras.Model":
     place = f"{PLACE}/{params.network}.py"
     try:
         model = find_network(params.network).build(params, shape=shape, classes=classes)
+        fault = _fault_of(model, shape=shape, classes=classes)
     except ParamsError:
         raise
     except Exception as error:
         raise ParamsError(f"{place} builds no network: {innermost(error)}. Mend it, or name another one") from error
-    if fault := _fault_of(model, shape=shape, classes=classes):
+    if fault:
         raise ParamsError(f"{place} {fault}")
     return model
 
@@ -76,7 +77,8 @@ def _fault_of(model: Any, *, shape: Shape, classes: int) -> str | None:
         return f"gives {model.output_shape[1:]} for an image; expected a probability for each of {classes} classes"
     if not model.trainable_weights:
         return "has no trainable weights; expected some, since it is to be trained"
-    sums = np.asarray(model(np.zeros((2, *shape), np.float32), training=False), np.float32).sum(axis=1)
+    drawn = np.random.default_rng(0).random((2, *shape), np.float32)
+    sums = np.asarray(model(drawn, training=False), np.float32).sum(axis=1)
     if not np.allclose(sums, 1, atol=0.01):
         return f"gives values that sum to {sums[0]:.3g}; expected probabilities, as a last layer with softmax gives"
     return None

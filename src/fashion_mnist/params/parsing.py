@@ -61,7 +61,7 @@ def _describe(problem: Mapping[str, Any], kind: type[Section], at: Sequence[str]
     path = [part for part in problem["loc"] if part != "[key]"]
     key = ".".join(map(str, [*at, *path]))
     if problem["type"] == "missing":
-        return f"{key} is missing; every key is required"
+        return f"{key} is missing; expected a value, since it has no default"
     if problem["type"] == "extra_forbidden":
         if key == "models":  # of a params.yaml before version 1.0.0
             return "models is gone; expected the models as sections under train, and others under recipes"

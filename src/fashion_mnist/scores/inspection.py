@@ -30,7 +30,10 @@ def look_inside(model: keras.Model, image: Floats) -> dict[str, Floats]:
     network that has no such layer.
     """
     seen: dict[str, Floats] = {}
-    layers_of_images = [layer for layer in model.layers if len(layer.output.shape) == 4]
+    within = (keras.Model,)  # a network within the network has outputs of its own, which are not connected to the input
+    layers_of_images = [
+        layer for layer in model.layers if not isinstance(layer, within) and len(layer.output.shape) == 4
+    ]
     if not layers_of_images:
         return seen
     part = keras.Model(model.inputs[0], {layer.name: layer.output for layer in layers_of_images})

@@ -74,11 +74,11 @@ def _overfits(study: Study, model: str, confidence: float) -> Claim:
     interval, and more than half of all trainings would have their lowest validation loss before the last epoch: the
     whole interval (Wilson's) of their share is above one half.
     """
-    on_train, on_validation, losses = (
-        study.histories("replicate", model, column) for column in ("accuracy", "val_accuracy", "val_loss")
-    )
-    gap = measure_spread(on_train[:, -1] - on_validation[:, -1], confidence=confidence)
-    rises = int(np.sum(losses.argmin(axis=1) < losses.shape[1] - 1))
+    # One after the other, since trainings may have stopped after different epochs.
+    histories = [trial.history for trial in study.trials if (trial.kind, trial.model) == ("replicate", model)]
+    gaps = [history["accuracy"][-1] - history["val_accuracy"][-1] for history in histories]
+    gap = measure_spread(np.array(gaps), confidence=confidence)
+    rises = sum(int(history["val_loss"].argmin()) < len(history["val_loss"]) - 1 for history in histories)
     share_low, _ = share_interval(rises, gap.trainings, confidence=confidence)
     holds = gap.mean_low > 0 and share_low > 0.5
     return Claim("overfits", model, None, gap.mean, gap.mean_low, gap.mean_high, holds, (gap.trainings,))

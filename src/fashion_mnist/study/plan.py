@@ -65,7 +65,7 @@ def plan(params: Params) -> list[Trial]:
     for model, sweep in params.study.sweep.items():
         for units in sweep.units:
             for seed in range(1, sweep.seeds + 1):
-                update = {"units": units, "epochs": sweep.epochs, "seed": seed}
+                update = {"units": units, "epochs": sweep.epochs, "stop_after": None, "seed": seed}
                 trials.append(Trial("sweep", model, params.training_of(model).model_copy(update=update)))
     order = {model: number for number, model in enumerate([*params.train, *params.recipes])}
     return sorted(

@@ -74,7 +74,7 @@ def fit(
     images, labels = as_tensor(train.images), tf.constant(train.labels, tf.int32)
     rng = np.random.default_rng(params.seed)
     history: list[EpochResult] = []
-    best_loss, best_weights, best_epoch = math.inf, model.get_weights(), 0
+    best_loss, best_weights, best_epoch = math.inf, [], 0
     for epoch in range(1, params.epochs + 1):
         loss = right = seen = 0.0
         for batches, first, last in _calls(rng.permutation(len(train.labels)), params.batch_size):
@@ -90,10 +90,11 @@ def fit(
         history.append(result)
         on_epoch(result)
         if result.val_loss < best_loss:
-            best_loss, best_weights, best_epoch = result.val_loss, model.get_weights(), epoch
+            best_loss, best_epoch = result.val_loss, epoch
+            best_weights = model.get_weights() if params.keep == "best" else []
         if validation and params.stop_after and epoch - best_epoch >= params.stop_after:
             break
-    if validation and params.keep == "best":
+    if params.keep == "best" and best_epoch:  # none is best without validation, or where no loss is a number
         model.set_weights(best_weights)
     return history
 

@@ -59,3 +59,12 @@ def test_network_within_a_network_counts_and_may_be_the_only_layer_of_images() -
     image = np.arange(64, dtype=np.float32).reshape(8, 8, 1)
     assert list(look_inside(model, image)) == ["maps/only"]
     assert np.array_equal(look_inside(model, image)["maps/only"], image)
+
+
+def test_network_within_a_network_may_give_images() -> None:
+    layers = keras.layers
+    begin = layers.Input((8, 8, 1))
+    inner = keras.Model(begin, layers.Conv2D(2, 3)(begin))  # whose output is not connected to the network's input
+    model = keras.Sequential([layers.Input((8, 8, 1)), layers.ReLU(name="only"), inner, layers.GlobalMaxPooling2D()])
+    assert list(look_inside(model, np.ones((8, 8, 1), np.float32))) == ["maps/only"]
+    assert multiply_adds(model) == 6 * 6 * 9 * 2

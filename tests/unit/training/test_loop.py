@@ -220,6 +220,17 @@ def test_training_stops_after_epochs_without_a_better_one_and_keeps_what_is_aske
         assert cross_entropy(validation.labels, predict(model, validation.images)) == expected
 
 
+def test_training_of_which_no_loss_is_a_number_keeps_the_last_weights_whatever_is_asked_for(
+    train: Split, validation: Split
+) -> None:
+    broken = validation._replace(images=np.full_like(validation.images, np.nan))
+    best, last = params(epochs=2, keep="best"), params(epochs=2)
+    models = [seeded(best), seeded(last)]
+    for model, chosen in zip(models, (best, last), strict=True):
+        fit(model, train, broken, chosen)
+    assert all(map(np.array_equal, *(model.get_weights() for model in models)))
+
+
 def test_layer_that_xla_does_not_compile_is_told_in_one_line(train: Split) -> None:
     moved = keras.layers.RandomTranslation(0.1, 0.1)
     layers = [keras.layers.Input((28, 28, 1)), moved, keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
