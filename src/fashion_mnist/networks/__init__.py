@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fashion_mnist.data.split import Shape
 from fashion_mnist.errors import ParamsError, innermost
+from fashion_mnist.params.training import TrainingParams
 
 if TYPE_CHECKING:
     import keras
@@ -41,6 +42,8 @@ def find_network(name: str) -> Network:
         raise ParamsError(f"{place} does not import: {innermost(error)}. Mend it, or name another network") from error
     if missing := [part for part in ("Params", "build") if not callable(getattr(network, part, None))]:
         raise ParamsError(f"{place} holds no {missing[0]}; expected a class Params and a function build")
+    if not (isinstance(network.Params, type) and issubclass(network.Params, TrainingParams)):
+        raise ParamsError(f"{place} holds a Params that is no TrainingParams; expected `class Params(TrainingParams)`")
     return network
 
 
