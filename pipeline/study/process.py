@@ -58,7 +58,7 @@ def run_process(trial: Mapping[str, Any], *, short: bool = False) -> Any:
             return json.loads(lines[-1])
         errors.seek(0)
         said = errors.read().strip().splitlines()
-        raise RuntimeError(said[-1] if said else f"its process ended with exit code {code}")
+        raise RuntimeError(said[-1].removeprefix("error: ") if said else f"its process ended with exit code {code}")
 
 
 def end_processes() -> None:

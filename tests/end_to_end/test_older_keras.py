@@ -16,7 +16,7 @@ from fashion_mnist.training.archive import from_archive, to_archive
 from fashion_mnist.training.inference import predict
 from pipeline.tools.demo import PROJECT
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow_runtime")]
+pytestmark = pytest.mark.slow
 
 LOAD = """
 import sys

@@ -209,14 +209,14 @@ def test_damaged_result_runs_again(studied: Path, tmp_path: Path) -> None:
     assert results_in(folder) == results_in(studied)
 
 
-LOOP = "src/fashion_mnist/training/loop.py"
+OPTIMIZERS = "src/fashion_mnist/training/optimizers.py"
 
 
 def edit_loop(folder: Path, *, moves_bits: bool) -> None:
-    """Change the training loop: a constant of Adam, or only a comment."""
-    path = folder / LOOP
+    """Change what the training loop calls: a constant of Adam, or only a comment."""
+    path = folder / OPTIMIZERS
     text = path.read_text()
-    path.write_text(text.replace("epsilon = 0.9,", "epsilon = 0.8,") if moves_bits else f"{text}# edited\n")
+    path.write_text(text.replace("EPSILON = 0.9,", "EPSILON = 0.8,") if moves_bits else f"{text}# edited\n")
     assert path.read_text() != text
 
 
@@ -269,7 +269,8 @@ def test_short_training_that_fails_ends_in_one_line(fresh: Path) -> None:
     network.write_text(network.read_text().replace(start, f"    raise ValueError('too wide')\n{start}"))
     done = run_module("study", folder=fresh)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: a short training of dense fails (ValueError: too wide)")
+    assert done.stderr.startswith("error: a short training of dense fails (")
+    assert "too wide" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

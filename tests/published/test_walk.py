@@ -107,4 +107,4 @@ def test_tests_that_read_the_project_pass_with_it(clone: Clone) -> None:
 
 def test_remark_about_images_reruns_nothing(clone: Clone) -> None:
     (clone.folder / "images/README.md").write_text("Where these come from.\n")
-    assert "up to date" in clone.type("dvc", "status")
+    assert "up to date" in clone.type("dvc", "status", "dvc.yaml")
