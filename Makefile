@@ -162,12 +162,12 @@ $(REMOTES)/ready: $(VENV)/uv requirements/remotes.txt
 	@touch $@
 
 # Older releases of Keras, each with a TensorFlow of its time, in which archives must load. TensorFlow 2.18 has no build
-# for Python 3.13.
+# for Python 3.13. Their test is skipped where they cannot be installed.
 $(OLDER)/%/ready: $(VENV)/uv requirements/older/keras-%.txt
 	@mkdir -p $(OLDER)
-	@case "$* $$($(BIN)/python --version)" in "3.8 Python 3.13"*) mkdir -p $(OLDER)/$*;; *) \
-		$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDER)/$* && \
-		$(BIN)/uv pip install --quiet --python $(OLDER)/$*/bin/python --require-hashes -r requirements/older/keras-$*.txt;; esac
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDER)/$* && \
+		$(BIN)/uv pip install --quiet --python $(OLDER)/$*/bin/python --require-hashes -r requirements/older/keras-$*.txt || \
+		{ rm -rf $(OLDER)/$*; mkdir -p $(OLDER)/$*; echo "Keras $* cannot be installed here; its test is skipped"; }
 	@touch $@
 
 # PyTorch serves the benchmark alone, hence no lock holds it. On Linux, PyPI's build needs 2 GB of CUDA packages: without
