@@ -74,7 +74,8 @@ def fit(
     images, labels = as_tensor(train.images), tf.constant(train.labels, tf.int32)
     rng = np.random.default_rng(params.seed)
     history: list[EpochResult] = []
-    best_loss, best_weights, best_epoch = math.inf, [], 0
+    best_loss, best_epoch = math.inf, 0
+    best_weights: list[npt.NDArray[Any]] = []
     for epoch in range(1, params.epochs + 1):
         loss = right = seen = 0.0
         for batches, first, last in _calls(rng.permutation(len(train.labels)), params.batch_size):
