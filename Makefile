@@ -68,7 +68,7 @@ gate: $(VENV)/run ## fail if a model is worse than at BASELINE=revision; default
 # Two processes of pytest, each with whole files.
 PYTEST = pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/dev ## run the tests that guard an edit, in about two minutes; no network
+test: $(VENV)/dev ## run the tests that guard an edit, in two to four minutes; no network
 	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/dev $(REMOTES)/ready $(OLDER)/3.8/ready $(OLDER)/3.12/ready ## run the others: servers, a browser, clusters, remotes, kills; no network
