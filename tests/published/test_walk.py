@@ -52,7 +52,8 @@ class Clone:
         for tool in tools.iterdir():
             tool.chmod(0o755)
         names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        self.environment = environment_of() | names | {"PATH": f"{tools}:{os.environ['PATH']}"}
+        path = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.environment = environment_of() | names | {"PATH": path}
         self.environment |= {"DVC_SITE_CACHE_DIR": str(self.folder / ".dvc/tmp/site-cache")}
 
     def type(self, *command: str) -> str:
