@@ -118,6 +118,7 @@ def save_pipeline(code: Path, folder: Path) -> None:
     import mlflow
 
     from pipeline.bytes.descriptions import read_dataset
+    from pipeline.runtime.files import file_digest
     from pipeline.store.logged_model import signature_of
 
     dataset, served = read_dataset("test"), code / "pipeline/store/serving.py"
@@ -130,7 +131,7 @@ def save_pipeline(code: Path, folder: Path) -> None:
             python_model=str(served),
             artifacts={"archive": shutil.copy(ARCHIVE, scratch)},
             model_config={
-                "sha256": file_sha256(ARCHIVE),
+                "sha256": file_digest(ARCHIVE),
                 "code": digest_folder(library.parent),
                 "classes": list(dataset.classes),
                 "shape": list(dataset.image_shape),
@@ -140,13 +141,6 @@ def save_pipeline(code: Path, folder: Path) -> None:
             pip_requirements=["mlflow"],
             signature=signature_of(dataset),
         )
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file."""
-    from pipeline.runtime.files import file_digest
-
-    return file_digest(path)
 
 
 def save_plain(folder: Path) -> None:

@@ -251,7 +251,7 @@ def read_request(data: bytes, content_type: str | None, spec: Any) -> np.ndarray
 def read_plain(data: bytes, shape: Sequence[int]) -> np.ndarray[Any, Any] | None:
     """Return the images of a request that is nested lists of such images and nothing else; None for any other request.
 
-    Not by json, which makes a list for each pixel: fifty times the work, and several times the memory.
+    Not by json, which makes a list for each pixel: work for Python's collector, and many times the request's memory.
     """
     found = PLAIN.fullmatch(data)
     if not found or found[1].translate(None, DIGITS + SPACES + BRACKETS + b","):

@@ -30,9 +30,9 @@ def look_inside(model: keras.Model, image: Floats) -> dict[str, Floats]:
     network that has no such layer.
     """
     seen: dict[str, Floats] = {}
-    within = (keras.Model,)  # a network within the network has outputs of its own, which are not connected to the input
+    # Not a network within the network: what it calls its output is not connected to this network's input.
     layers_of_images = [
-        layer for layer in model.layers if not isinstance(layer, within) and len(layer.output.shape) == 4
+        layer for layer in model.layers if not isinstance(layer, keras.Model) and len(layer.output.shape) == 4
     ]
     if not layers_of_images:
         return seen
