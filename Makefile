@@ -88,7 +88,7 @@ check: $(VENV)/dev ## format, lint and types
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 own: $(VENV)/run ## take Fashion-MNIST out, to begin with images called NAME=...: docs/make-it-yours.md; asks first
-	@python -m pipeline.tools.own $(if $(filter command,$(origin NAME)),--name "$(NAME)") $(if $(YES),--yes)
+	@python -m pipeline.tools.own $(if $(filter command,$(origin NAME)),--name "$$NAME") $(if $(YES),--yes)
 
 workflow: $(VENV)/dev ## run the steps of the CI workflow here, in fresh clones
 	python -m checks.workflow

@@ -18,7 +18,19 @@ from benchmarks.turns import Row, finish, table_of
 from pipeline.runtime.machine import cpu_model
 from pipeline.tools.demo import PROJECT
 
-COMMANDS = ("__main__", "before", "gate", "operations", "pipeline", "study", "tracking", "training", "trainings")
+COMMANDS = (
+    "__main__",
+    "before",
+    "gate",
+    "operations",
+    "pipeline",
+    "predict",
+    "serving",
+    "study",
+    "tracking",
+    "training",
+    "trainings",
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

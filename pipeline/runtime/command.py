@@ -1,7 +1,6 @@
 """A stage as a command: help text, errors in one line, exit codes, a progress bar."""
 
 import argparse
-import gc
 import io
 import os
 import sys
@@ -34,7 +33,6 @@ def run(main: Callable[[], Work | None], *, refused: int = 1) -> NoReturn:
     still written, and the exit code is that of the result.
     """
     sys.stdout, sys.stderr = _outliving(sys.stdout, sys.__stdout__), _outliving(sys.stderr, sys.__stderr__)
-    gc.freeze()  # or each collection walks all that was imported: with TensorFlow and MLflow, 600,000 objects
     try:
         refuse_another_checkout()
         work = main()

@@ -62,11 +62,27 @@ def pixels(folder: Path) -> np.ndarray:  # type: ignore[type-arg]
 
 
 @pytest.fixture(scope="module")
-def server(tracked: Path) -> Iterator[str]:
+def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file in which the server notes how many objects each collection of the old generation walks."""
+    return tmp_path_factory.mktemp("collections") / "walked"
+
+
+@pytest.fixture(scope="module")
+def server(tracked: Path, collections: Path) -> Iterator[str]:
+    (collections.parent / "sitecustomize.py").write_text(
+        "import gc\n"
+        "def note(phase, info):\n"
+        "    if (phase, info['generation']) == ('start', 2):\n"
+        f"        open({str(collections)!r}, 'a').write(f'{{len(gc.get_objects())}}\\n')\n"
+        "gc.callbacks.append(note)\n"
+    )
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/fashion-mnist@champion"]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    environment = environment_of() | {"MLFLOW_TRACKING_URI": f"sqlite:///{tracked / 'tracking/mlflow.db'}"}
+    environment = environment_of() | {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tracked / 'tracking/mlflow.db'}",
+        "PYTHONPATH": str(collections.parent),
+    }
     address = f"http://127.0.0.1:{port}"
     with running(command, folder=tracked.parent, ready=f"{address}/ping", environment=environment):
         yield address
@@ -147,17 +163,34 @@ def test_front_lets_through_what_the_model_takes_and_nothing_else(front: str) ->
     assert ask(front, large).status_code == 200
 
 
-def test_twenty_clients_at_a_time_get_right_answers(front: str, tracked: Path) -> None:
-    images, wanted = pixels(tracked), expected(tracked)["prediction"].tolist()
+def test_twenty_clients_at_a_time_get_their_own_answers_and_refusals(front: str, tracked: Path) -> None:
+    images = pixels(tracked)
+    alone = ask(front, images.tolist()).json()["predictions"]["probabilities"]
 
-    def client(number: int) -> list[int]:
-        shares = [images[number::CLIENTS][start : start + 1].tolist() for start in range(IMAGES // CLIENTS)]
-        answers = [ask(front, share).json()["predictions"]["probabilities"] for share in shares]
-        return [int(np.argmax(answer)) for answer in answers]
+    def client(number: int) -> list[list[float]]:
+        answered = []
+        for image in images[number::CLIENTS]:
+            refused = ask(front, np.full((1, 28, 28, 1), 256 + number).tolist())
+            assert refused.status_code == 400
+            assert f"images are int64, {256 + number} to {256 + number};" in refused.text
+            answered += ask(front, image[np.newaxis].tolist()).json()["predictions"]["probabilities"]
+        return answered
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        answered = list(pool.map(client, range(CLIENTS)))
-    assert answered == [wanted[number::CLIENTS] for number in range(CLIENTS)]
+        assert list(pool.map(client, range(CLIENTS))) == [alone[number::CLIENTS] for number in range(CLIENTS)]
+
+
+def test_no_collection_walks_what_was_loaded_before_the_first_request(
+    server: str, tracked: Path, collections: Path
+) -> None:
+    image = pixels(tracked)[:1]
+    assert ask(server, image.tolist()).status_code == 200
+    earlier = collections.read_text().split()
+    for _ in range(5):  # read by json, which makes a list for each pixel
+        assert ask(server, np.repeat(image, 100, axis=0).astype(float).tolist()).status_code == 400
+    walked = [int(count) for count in collections.read_text().split()[len(earlier) :]]
+    assert walked, "no collection of the old generation; expected one at so many lists"
+    assert max(walked) < max(map(int, earlier)) / 2
 
 
 def listener(server: str) -> psutil.Process:
