@@ -20,14 +20,16 @@ MOST_LISTED = 100
 
 
 class _Part(NamedTuple):
-    """A split with the names of its files."""
+    """A split, what it is called, and the names of its files."""
 
-    names: Sequence[str]
+    name: str
+    files: Sequence[str]
     split: RawSplit
 
-    def take(self, indices: npt.NDArray[np.int64]) -> "_Part":
-        """Return some of its images, in the order of the indices."""
-        return _Part([self.names[index] for index in indices], RawSplit(*(part[indices] for part in self.split)))
+    def take(self, name: str, indices: npt.NDArray[np.int64]) -> "_Part":
+        """Return some of its images as a split of that name, in the order of the indices."""
+        split = RawSplit(*(part[indices] for part in self.split))
+        return _Part(name, [self.files[index] for index in indices], split)
 
 
 def assemble(layout: Layout, pictures: Mapping[str, Bytes], params: NormalizeParams, *, name: str) -> Source:
@@ -38,7 +40,7 @@ def assemble(layout: Layout, pictures: Mapping[str, Bytes], params: NormalizePar
     """
     labels: Labels = np.array([label for _, label in layout.files]).astype(label_type(len(layout.classes)))
     images = stack_images({path: pictures[path] for path, _ in layout.files})
-    everything = _Part([path for path, _ in layout.files], RawSplit(images, labels))
+    everything = _Part(name, [path for path, _ in layout.files], RawSplit(images, labels))
     train, val, test = _separate(layout, everything, test_share=params.test_share, seed=params.seed)
     separate = partial(_without_duplicates, drop=params.duplicates == "drop", classes=layout.classes)
     train = separate(train, test, least=1 if val else 2)
@@ -54,7 +56,7 @@ def assemble(layout: Layout, pictures: Mapping[str, Bytes], params: NormalizePar
         image_shape=(height, width, channels),
         is_resampled=params.size is not None,
     )
-    alike = tuple((test.names[number], train.names[twin]) for number, twin in near)
+    alike = tuple((test.files[number], train.files[twin]) for number, twin in near)
     return Source(dataset, train.split, test.split, alike, val.split if val else None)
 
 
@@ -64,14 +66,15 @@ def _separate(layout: Layout, everything: _Part, *, test_share: float, seed: int
     The order is random because evaluate looks more closely at the first images of test.
     """
     ends = np.cumsum([len(layout.train), len(layout.val or [])])
-    train, val, test = np.split(np.arange(len(everything.names)), ends)
+    train, val, test = np.split(np.arange(len(everything.files)), ends)
     if layout.test is None:
         images = max(len(layout.classes), round(test_share * len(train)))
         kept, cut = cut_indices(everything.split.labels[train], images=images, seed=seed)
         train, test = train[kept], train[cut]
     rng = np.random.default_rng(seed)
     train, test, val = (rng.permutation(indices) for indices in (train, test, val))
-    return everything.take(train), everything.take(val) if layout.val else None, everything.take(test)
+    parts = everything.take("train", train), everything.take("val", val), everything.take("test", test)
+    return parts[0], parts[1] if layout.val else None, parts[2]
 
 
 def _without_duplicates(part: _Part, kept: _Part, *, least: int, drop: bool, classes: Sequence[str]) -> _Part:
@@ -82,18 +85,18 @@ def _without_duplicates(part: _Part, kept: _Part, *, least: int, drop: bool, cla
     exact = find_exact(part.split.images, kept.split.images)
     if not exact:
         return part
-    here, there = (names[0].partition("/")[0] for names in (part.names, kept.names))
     if not drop:
         number, twin = exact[0]
         raise DataError(
-            f"{part.names[twin]} and {kept.names[number]} are the same image, and {len(exact) - 1} more of them; "
+            f"{part.files[twin]} and {kept.files[number]} are the same image, and {len(exact) - 1} more of them; "
             "expected none. Delete them, or set normalize.duplicates: drop to keep them in one split alone"
         )
     twins = {kept.split.images[number].tobytes() for number, _ in exact}
-    rest = part.take(np.flatnonzero([image.tobytes() not in twins for image in part.split.images]))
+    rest = part.take(part.name, np.flatnonzero([image.tobytes() not in twins for image in part.split.images]))
     for label, count in enumerate(class_counts(rest.split.labels, len(classes))):
         if count < least:
             raise DataError(
-                f"class {classes[label]}: {count} images of {here} are not in {there}; expected at least {least}"
+                f"class {classes[label]}: {count} images of {part.name} are not in {kept.name}; "
+                f"expected at least {least}"
             )
     return rest
