@@ -17,10 +17,10 @@ import re
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from functools import cache
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -98,9 +98,10 @@ class ImageClassifier(PythonModel):
         self.classes = np.array(context.model_config["classes"])
         json_parsing.convert_data_type = convert_pixels
         scoring_server.invocations = answer
-        if "mlflow.pyfunc.scoring_server.app" in sys.modules:  # this process serves
-            with suppress(RuntimeError):  # where no event loop runs yet
-                asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+        if "mlflow.pyfunc.scoring_server.app" in sys.modules:  # this process serves, and makes its application next
+            import fastapi
+
+            fastapi.FastAPI = partial(fastapi.FastAPI, lifespan=with_threads)  # type: ignore[misc, assignment]
         self.alone, self.waiting = threading.Lock(), deque[Waiting]()
         self.compute(np.zeros((1, *context.model_config["shape"]), np.uint8))  # the first request need not trace it
 
@@ -141,6 +142,13 @@ class ImageClassifier(PythonModel):
         """Return the probabilities of images, uint8."""
         probabilities: np.ndarray[Any, Any] = self.predict_scaled(self.network, self.scale_pixels(images))
         return probabilities
+
+
+@asynccontextmanager
+async def with_threads(_: Any) -> AsyncIterator[None]:
+    """Let a server take in more requests at once than asyncio's own threads, which are four more than its cores."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    yield
 
 
 @contextmanager

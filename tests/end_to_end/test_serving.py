@@ -23,7 +23,7 @@ from pipeline.bytes.formats import parse_csv
 from pipeline.runtime.tables import PREDICTION_COLUMNS
 from pipeline.store.connection import MlflowClient, TrackingError, open_store
 from pipeline.store.logged_model import load_registered
-from pipeline.store.serving import MOST_BYTES, digest_folder
+from pipeline.store.serving import MOST_BYTES, THREADS, digest_folder
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import (
     copy_workspace,
@@ -61,27 +61,38 @@ def pixels(folder: Path) -> np.ndarray:  # type: ignore[type-arg]
     return decode_idx(content, dimensions=3, name="images")[:IMAGES, ..., np.newaxis]
 
 
-@pytest.fixture(scope="module")
-def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file in which the server notes how many objects each collection of the old generation walks."""
-    return tmp_path_factory.mktemp("collections") / "walked"
+# What the server imports first: it notes how many objects each collection of the old generation walks, and the threads
+# that are made for requests.
+NOTES = """
+import concurrent.futures as futures, gc
+def note(phase, info):
+    if (phase, info["generation"]) == ("start", 2):
+        open(FOLDER + "/walked", "a").write(f"{len(gc.get_objects())}\\n")
+gc.callbacks.append(note)
+class Noted(futures.ThreadPoolExecutor):
+    def __init__(self, *arguments, **options):
+        open(FOLDER + "/threads", "a").write(f"{arguments} {options}\\n")
+        super().__init__(*arguments, **options)
+futures.ThreadPoolExecutor = Noted
+"""
 
 
 @pytest.fixture(scope="module")
-def server(tracked: Path, collections: Path) -> Iterator[str]:
-    (collections.parent / "sitecustomize.py").write_text(
-        "import gc\n"
-        "def note(phase, info):\n"
-        "    if (phase, info['generation']) == ('start', 2):\n"
-        f"        open({str(collections)!r}, 'a').write(f'{{len(gc.get_objects())}}\\n')\n"
-        "gc.callbacks.append(note)\n"
-    )
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what the server notes."""
+    folder = tmp_path_factory.mktemp("notes")
+    (folder / "sitecustomize.py").write_text(f"FOLDER = {str(folder)!r}\n{NOTES}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(tracked: Path, notes: Path) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/fashion-mnist@champion"]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     environment = environment_of() | {
         "MLFLOW_TRACKING_URI": f"sqlite:///{tracked / 'tracking/mlflow.db'}",
-        "PYTHONPATH": str(collections.parent),
+        "PYTHONPATH": str(notes),
     }
     address = f"http://127.0.0.1:{port}"
     with running(command, folder=tracked.parent, ready=f"{address}/ping", environment=environment):
@@ -180,17 +191,24 @@ def test_twenty_clients_at_a_time_get_their_own_answers_and_refusals(front: str,
         assert list(pool.map(client, range(CLIENTS))) == [alone[number::CLIENTS] for number in range(CLIENTS)]
 
 
-def test_no_collection_walks_what_was_loaded_before_the_first_request(
-    server: str, tracked: Path, collections: Path
-) -> None:
+def test_no_collection_walks_what_was_loaded_before_the_first_request(server: str, tracked: Path, notes: Path) -> None:
     image = pixels(tracked)[:1]
     assert ask(server, image.tolist()).status_code == 200
-    earlier = collections.read_text().split()
+    earlier = (notes / "walked").read_text().split()
     for _ in range(5):  # read by json, which makes a list for each pixel
         assert ask(server, np.repeat(image, 100, axis=0).astype(float).tolist()).status_code == 400
-    walked = [int(count) for count in collections.read_text().split()[len(earlier) :]]
+    walked = [int(count) for count in (notes / "walked").read_text().split()[len(earlier) :]]
     assert walked, "no collection of the old generation; expected one at so many lists"
     assert max(walked) < max(map(int, earlier)) / 2
+
+
+def test_server_takes_in_more_requests_at_once_than_asyncios_own_threads(
+    server: str, tracked: Path, notes: Path
+) -> None:
+    assert ask(server, pixels(tracked)[:1].tolist()).status_code == 200
+    made = (notes / "threads").read_text()
+    assert f"({THREADS},)" in made
+    assert "asyncio" not in made
 
 
 def listener(server: str) -> psutil.Process:
