@@ -126,7 +126,8 @@ def trace(params: Any) -> list[tuple[int, str, float]]:
 
     configure_tensorflow(seed=params.seed, workers=min(params.shares, available_workers()))
     model, train = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES)), read_scaled("train")
-    few = Split(*(part[: (STEPS_PER_CALL + STEPS) * BATCH] for part in train))
+    images = (STEPS_PER_CALL + STEPS) * BATCH
+    few = Split(train.images[:images], train.labels[:images])
     with tempfile.TemporaryDirectory() as folder:
 
         def leave_out_compilation(progress: Progress) -> None:

@@ -175,8 +175,8 @@ def scaling(options: argparse.Namespace) -> Measured:
 
 def fast(options: argparse.Namespace) -> Measured:
     """Measure the time to 91 % on test against the article's ten epochs."""
-    reference = article("cnn", 1, options.rest)
-    rows, turns = [], {"article": reference}
+    rows, reference = [], article("cnn", 1, options.rest)
+    turns: dict[str, Any] = {"article": reference}
     for precision in ("float32", *(["mixed_bfloat16"] if has_bfloat16() else [])):
         turns[precision] = [
             start(

@@ -71,8 +71,8 @@ def compare(before: str, port: int, rounds: int, rest: float, file: Path | None)
         for _ in range(rounds):
             # A port for each: a server that ends may still hold its own.
             turns.append({name: measure_server(models[name], port + at) for at, name in enumerate(SERVERS)})
-            job = ("benchmarks.serving", "--inside", "--model", str(models["here"]))
-            inside.append(start(job, label="inside", rest=rest))
+            alone = ("benchmarks.serving", "--inside", "--model", str(models["here"]))
+            inside.append(start(alone, label="inside", rest=rest))
     print("| served by | clients | images each | requests a second | p50, ms | p99, ms | CPU, ms a request | MiB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name in turns[0]:
@@ -85,17 +85,17 @@ def compare(before: str, port: int, rounds: int, rest: float, file: Path | None)
 
 def median_of(turns: Sequence[Turn], name: str, case: str, key: str) -> float:
     """Return the median of a figure over rounds."""
-    return statistics.median(turn[name][case][key] for turn in turns)
+    return float(statistics.median(turn[name][case][key] for turn in turns))
 
 
 def rows_of(turns: Sequence[Turn], inside: Sequence[Result]) -> list[Row]:
     """Return the ratios that targets are set for; each is taken within a round, then their median."""
 
     def ratio(case: str, key: str, other: str) -> float:
-        return statistics.median(turn["here"][case][key] / turn[other][case][key] for turn in turns)
+        return float(statistics.median(turn["here"][case][key] / turn[other][case][key] for turn in turns))
 
     def within(key: str, other: str) -> float:
-        return statistics.median(found[key] / found[other] for found in inside)
+        return float(statistics.median(found[key] / found[other] for found in inside))
 
     latency = statistics.median(turn["here"]["20 | 1"]["p99"] / turn["here"]["20 | 1"]["p50"] for turn in turns)
     cases = (f"{clients} | {images}" for clients, images in CASES)
@@ -201,7 +201,8 @@ def body_of(images: int, *, compact: bool = False) -> bytes:
     """Return a request of so many drawn images."""
     pixels = np.random.default_rng(1).integers(0, 256, (images, *SHAPE), np.uint8)
     if compact:
-        return json.dumps({"inputs": {"base64": base64.b64encode(pixels).decode(), "shape": pixels.shape}}).encode()
+        text = base64.b64encode(pixels.tobytes()).decode()
+        return json.dumps({"inputs": {"base64": text, "shape": pixels.shape}}).encode()
     return json.dumps({"inputs": pixels.tolist()}).encode()
 
 

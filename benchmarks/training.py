@@ -150,7 +150,7 @@ def pipeline(params: TrainingParams) -> Result:
     choose_instructions(os.environ, params.instructions)
     configure_tensorflow(seed=params.seed, workers=min(params.shares, available_workers()))
     model, train = build(params, shape=IMAGE_SHAPE, classes=len(CLASS_NAMES)), read_scaled("train")
-    few, marks = Split(*(part[:10] for part in train)), [time.perf_counter()]
+    few, marks = Split(train.images[:10], train.labels[:10]), [time.perf_counter()]
     fit(model, train, few, params, on_epoch=lambda _: marks.append(time.perf_counter()))
     return measured(marks, lambda images: predict(model, images))
 
@@ -210,7 +210,8 @@ def measured(marks: Sequence[float], predict: Callable[[Floats], Floats]) -> Res
 
 def flops_per_image(params: Any) -> int:
     """Count the floating-point operations of training on one image: those of matrix products and convolutions."""
-    layers, units = [SIDE**2 * params.units], params.units
+    units: int = params.units
+    layers = [SIDE**2 * units]
     if not isinstance(params, dense.Params):
         (first, second), window, pixels = params.filters, params.kernel_size**2, SIDE**2
         layers = [pixels * window * first, pixels // 4 * window * first * second, pixels // 16 * second * units]

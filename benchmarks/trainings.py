@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     job.add_argument("seed", type=int)
     job.add_argument("precision", choices=("float32", "mixed_bfloat16"))
     options = vars(parser.parse_args(argv))
-    print(json.dumps({"scaling": scaling, "fast": fast}[options.pop("job")](**options)))
+    functions: dict[str, Callable[..., Result]] = {"scaling": scaling, "fast": fast}
+    print(json.dumps(functions[options.pop("job")](**options)))
 
 
 def scaling(model: str, times: int, steps: int) -> Result:

@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TypeGuard
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements"
 # dev.txt holds run.txt and compute.txt. Nothing of older/ runs but to load archives that the tests have made.
@@ -70,7 +71,7 @@ def read_exceptions(text: str, *, today: date) -> list[str]:
     return found
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str]:
     """Say whether a value is text that says something."""
     return isinstance(value, str) and bool(value.strip())
 

@@ -39,6 +39,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     slow = [name for name, duration in seconds.items() if duration > most]
     if config.option.markexpr == "not slow" and len(seconds) > WHOLE and slow:
         terminalreporter.write_line(f"mark these as slow, or make them faster: {', '.join(slow)}", red=True)
+        assert terminalreporter._session is not None
         terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

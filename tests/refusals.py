@@ -92,6 +92,12 @@ def saved(**arrays: Any) -> bytes:
     return target.getvalue()
 
 
+def pictures(path: str) -> object:
+    """Read what `predict` is given."""
+    check_input(Path(path))
+    return list(read_images(Path(path), shape=(28, 28, 1), is_resampled=False)[1])
+
+
 def request(images: list[Any]) -> object:
     """Read a request to the served model."""
     return convert_pixels(images, SimpleNamespace(shape=(-1, 28, 28, 1)))
@@ -99,7 +105,7 @@ def request(images: list[Any]) -> object:
 
 def square(value: object) -> list[Any]:
     """Return a request with one image, all of whose pixels are the same."""
-    return np.full((1, 28, 28, 1), value).tolist()
+    return [[[[value]] * 28] * 28]
 
 
 IDX = Group(
@@ -227,7 +233,7 @@ ARCHIVE = Group(
 PICTURES = Group(
     "pictures for `predict`",
     "pictures",
-    lambda path: (check_input(Path(path)), *read_images(Path(path), shape=(28, 28, 1), is_resampled=False)[1]),
+    pictures,
     {
         "no such path": lambda path: None,  # noqa: ARG005
         "an empty folder": lambda path: path.mkdir(),

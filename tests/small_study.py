@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ def small_study(
     seeds: int = 5,
     units: Sequence[int] = (16, 128, 1024),
     epochs: int = 6,
-    data: dict[str, str] | None = None,
+    data: Mapping[str, str | None] | None = None,
 ) -> Study:
     """Make up a study of the models in `params`, for these test labels.
 
@@ -99,4 +99,4 @@ def write_files(study: Study, folder: Path) -> None:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     files = {path.as_posix(): hashlib.sha256(content).hexdigest() for path, content in tables.items()}
-    (folder / STUDY).write_text(json.dumps(study.description | {"files": files}))
+    (folder / STUDY).write_text(json.dumps({**study.description, "files": files}))

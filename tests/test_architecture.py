@@ -256,7 +256,7 @@ def locked(name: str) -> dict[str, tuple[str, str]]:
     """Read a lock: by package its version, and the comment that says who wants it."""
     text = (PROJECT / "requirements" / name).read_text()
     starts = [match.start() for match in re.finditer(r"^[A-Za-z0-9]", text, re.MULTILINE)]
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for start, end in pairwise([*starts, len(text)]):
         entry = text[start:end]
         package, version = re.match(r"([\w.-]+)(?:\[.*\])?==(\S+)", entry).groups()  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,7 +112,7 @@ def test_all_measurements_are_kept_with_the_processor(
             finish([Row(f"{name}, s", 1, 0.5 if name == "slow" else 2)], command[-1], seconds=[1, 1])
 
     monkeypatch.setattr(everything, "BENCHMARKS", names)
-    monkeypatch.setattr(everything.subprocess, "run", benchmark)
+    monkeypatch.setattr(subprocess, "run", benchmark)
     with pytest.raises(SystemExit) as ended:
         everything.main(["--json", "kept/speed.json"])
     assert ended.value.code == code

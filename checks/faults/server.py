@@ -90,7 +90,7 @@ def intercept(handle: Handle, log: Path) -> None:
                 file.write(f"{request.method} {request.path_url.partition('?')[0]}\n")
         return handle(number, lambda: original(self, request, **options))
 
-    requests.Session.send = send  # type: ignore[assignment, method-assign]
+    requests.Session.send = send  # type: ignore[method-assign]
 
 
 def send_all(_: int, send: Send) -> requests.Response:

@@ -22,19 +22,23 @@ import requests
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from fashion_mnist.data.description import SPLITS
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.study.plan import Study
 from pipeline.bytes.formats import parse_yaml, read_csv, read_json
 from pipeline.gate.baselines import VARIABLES
 from pipeline.runtime.paths import DATA, PARAMS, predictions_of
 from pipeline.runtime.tables import PREDICTION_COLUMNS
-from pipeline.store.connection import DATABASE, MlflowClient, make_database
+from pipeline.store.connection import DATABASE, make_database
 from pipeline.store.runs import HOST, PARENT, PROCESS
-from pipeline.study.tables import SPLITS
 from pipeline.tools import demo
 from pipeline.tools.demo import PROJECT, SYNTHETIC, make_workspace
 from tests.processes import folder_of_python, run_python
 from tests.small_study import small_study, write_files
+
+# isort: split
+# MLflow reads, when it is imported, the environment that pipeline.store.connection sets.
+from mlflow.tracking import MlflowClient
 
 EXPERIMENT, STUDY_EXPERIMENT = "fashion-mnist", "fashion-mnist-study"
 SMALL = SYNTHETIC | {
@@ -267,9 +271,11 @@ def describe_store(client: MlflowClient) -> dict[str, Any]:
             sorted(client.get_model_version("fashion-mnist", version.version).aliases),
         ]
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    models = client.search_logged_models([experiment.experiment_id])  # type: ignore[union-attr]
+    assert experiment is not None
+    models = client.search_logged_models([experiment.experiment_id])
     for model in models:
         assert described.setdefault(f"model {model.name}", None) is None, "logged twice"
+        assert model.metrics is not None
         described[f"model {model.name}"] = [
             names[model.source_run_id],
             # A server also notes here what versions a model became; MLflow's own client leaves that out. The digest of

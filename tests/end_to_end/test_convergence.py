@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -39,7 +40,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         yield replace(opened, is_shared=True)
 
 
-def add(store: Store, name: str, *, ended: int | None = None, began: int | None = None, **tags: str) -> str:
+def add(
+    store: Store,
+    name: str,
+    tags: Mapping[str, str] = MappingProxyType({}),
+    *,
+    ended: int | None = None,
+    began: int | None = None,
+) -> str:
     """Add a run as another process does; ended: when it finished it, None if it has not."""
     marks = {FINGERPRINT: {"parent": "p"}.get(name, name), **({} if name == "parent" else {STATE: "p"}), **tags}
     run_id = store.client.create_run(store.experiment_id, began, marks, name).info.run_id
@@ -62,7 +70,7 @@ def writer(host: str, process: int) -> dict[str, str]:
 
 def test_of_runs_with_one_fingerprint_the_one_that_ended_first_is_kept_with_its_children(store: Store) -> None:
     late, early = add(store, "parent", ended=20), add(store, "parent", ended=10)
-    child, _ = add(store, "a", ended=5, **{PARENT: late}), add(store, "a", ended=6, **{PARENT: early})
+    child, _ = add(store, "a", {PARENT: late}, ended=5), add(store, "a", {PARENT: early}, ended=6)
     assert converge(store, FAMILY) == "a state: 3 runs in the store"
     assert names(store) == NAMES
     assert {child, early} < set(ids(store))
@@ -80,7 +88,7 @@ def test_of_runs_that_ended_at_the_same_time_all_processes_keep_the_same_one(sto
 
 
 def test_run_that_another_process_finishes_meanwhile_is_seen_by_the_last_look(store: Store) -> None:
-    others = []
+    others: list[str] = []
 
     def register(_: Mapping[str, Run]) -> str:
         if others:
@@ -95,9 +103,9 @@ def test_run_that_another_process_finishes_meanwhile_is_seen_by_the_last_look(st
 
 def test_run_that_a_process_elsewhere_may_still_write_is_left_for_a_day(store: Store) -> None:
     now = int(1000 * time.time())
-    at_work = add(store, "a", began=now, **writer("another-machine", 1))
-    here = add(store, "b", began=now, **writer(platform.node(), os.getppid()))
-    add(store, "b", began=now - 1000 * PATIENCE_SECONDS - 1, **writer("another-machine", 1))
+    at_work = add(store, "a", writer("another-machine", 1), began=now)
+    here = add(store, "b", writer(platform.node(), os.getppid()), began=now)
+    add(store, "b", writer("another-machine", 1), began=now - 1000 * PATIENCE_SECONDS - 1)
     converge(store, FAMILY)
     assert names(store) == ["a", "a", "b", "b", "parent"]
     assert {at_work, here} < set(ids(store))
@@ -106,14 +114,14 @@ def test_run_that_a_process_elsewhere_may_still_write_is_left_for_a_day(store: S
 def test_run_of_a_killed_process_of_this_machine_is_deleted(store: Store) -> None:
     process = subprocess.Popen(["true"])
     process.wait()
-    add(store, "a", **writer(platform.node(), process.pid))
-    add(store, "parent", **writer(platform.node(), os.getpid()))  # an earlier attempt of this one
+    add(store, "a", writer(platform.node(), process.pid))
+    add(store, "parent", writer(platform.node(), os.getpid()))  # an earlier attempt of this one
     converge(store, FAMILY)
     assert names(store) == NAMES
 
 
 def test_unfinished_run_in_the_store_of_this_machine_is_nobodys(store: Store) -> None:
-    add(store, "a", **writer("the name of a container that is gone", 1))
+    add(store, "a", writer("the name of a container that is gone", 1))
     converge(replace(store, is_shared=False), FAMILY)
     assert names(store) == NAMES
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 
-from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import run_dvc, runs_of, stages_in
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
-from pipeline.store.connection import MlflowClient, open_store
+from pipeline.store.connection import open_store
 from tests.end_to_end.conftest import EXPERIMENT, environment_of, run_module, runs_of
 from tests.processes import Process
 

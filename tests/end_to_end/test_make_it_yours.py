@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import requests
+from mlflow.tracking import MlflowClient
 from PIL import Image
 from ruamel.yaml import YAML
 
 from fashion_mnist.sources.images import decode_image
 from pipeline.tools.demo import PROJECT, make_workspace
 from pipeline.tools.own import own_params
-from tests.end_to_end.conftest import MlflowClient, environment_of, free_port, run_dvc, run_module, running, stages_in
+from tests.end_to_end.conftest import environment_of, free_port, run_dvc, run_module, running, stages_in
 from tests.end_to_end.own_images import write_digits, write_shapes
 
 pytestmark = pytest.mark.slow
@@ -214,6 +215,7 @@ def test_runs_and_registered_model_have_the_datas_name(followed: Followed, tmp_p
     assert {experiment.name for experiment in client.search_experiments()} >= {example.name}
     champion = client.get_model_version_by_alias(example.name, "champion")
     assert champion.tags["model"] in ("small", "large")
+    assert champion.run_id is not None
     metrics = client.get_run(champion.run_id).data.metrics
     assert sum(key.startswith("recall_") for key in metrics) == len(example.classes)
 

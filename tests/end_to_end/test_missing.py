@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from pipeline.bytes.formats import read_json
 from pipeline.runtime.paths import PARAMS
-from pipeline.store.connection import DATABASE, MlflowClient
+from pipeline.store.connection import DATABASE
 from pipeline.store.relocation import ADDRESSES, relocate
 from pipeline.tools.demo import change_params
 from tests.end_to_end.conftest import (

@@ -60,7 +60,7 @@ def name_remote(folder: Path, server: Server) -> None:
 def dvc_of(server: Server, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the DVC that speaks to a server; whether it succeeds or not, it prints no secret."""
     environment = environment_of() | server.environment | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/site-cache")}
-    command = [server.python, "-m", "dvc", *arguments]
+    command = [str(server.python), "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert not server.secret or server.secret not in done.stdout + done.stderr
     return done
@@ -83,7 +83,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 def digest_of(folder: Path, path: str) -> str:
     """Return the md5 of an output in dvc.lock."""
     stages: dict[str, Any] = YAML(typ="safe").load(folder / "dvc.lock")["stages"]
-    return next(out["md5"] for stage in stages.values() for out in stage["outs"] if out["path"] == path)
+    return next(str(out["md5"]) for stage in stages.values() for out in stage["outs"] if out["path"] == path)
 
 
 def test_pull_that_is_cut_off_says_so_leaves_nothing_half_and_completes_when_repeated(

@@ -42,7 +42,7 @@ def offline(browser: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
     cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
     browser.execute_cdp_cmd("Network.emulateNetworkConditions", cut)
     for log in ("browser", "performance"):
-        browser.get_log(log)  # type: ignore[no-untyped-call]
+        browser.get_log(log)
     yield browser
     whole = cut | {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
     browser.execute_cdp_cmd("Network.emulateNetworkConditions", whole)
@@ -87,10 +87,10 @@ def test_page_is_whole_without_a_network(offline: webdriver.Chrome, page: Path, 
     assert wider == []
     assert offline.execute_script("return document.documentElement.scrollWidth") <= width
 
-    assert [entry for entry in offline.get_log("browser") if entry["level"] == "SEVERE"] == []  # type: ignore[no-untyped-call]
+    assert [entry for entry in offline.get_log("browser") if entry["level"] == "SEVERE"] == []
     asked = [
         message["params"]["request"]["url"]
-        for entry in offline.get_log("performance")  # type: ignore[no-untyped-call]
+        for entry in offline.get_log("performance")
         if (message := json.loads(entry["message"])["message"])["method"] == "Network.requestWillBeSent"
     ]
     assert {address.partition(":")[0] for address in asked} <= {"file", "data"}

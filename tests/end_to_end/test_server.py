@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import requests
+from mlflow.tracking import MlflowClient
 
-from pipeline.store.connection import MlflowClient
 from pipeline.store.runs import PARENT
 from tests.end_to_end.conftest import (
     STUDY_EXPERIMENT,

@@ -10,18 +10,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 import requests
+from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from fashion_mnist.sources.fashion_mnist import CLASS_NAMES
 from fashion_mnist.sources.idx import decode_idx, encode_idx
 from pipeline.bytes.formats import parse_csv
 from pipeline.runtime.tables import PREDICTION_COLUMNS
-from pipeline.store.connection import MlflowClient, TrackingError, open_store
+from pipeline.store.connection import TrackingError, open_store
 from pipeline.store.logged_model import load_registered
 from pipeline.store.serving import MOST_BYTES, THREADS, digest_folder
 from pipeline.tools.demo import PROJECT
@@ -51,12 +53,12 @@ def champion_of(folder: Path) -> str:
     return str(client.get_model_version_by_alias("fashion-mnist", "champion").tags["model"])
 
 
-def expected(folder: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def expected(folder: Path) -> dict[str, np.ndarray]:
     content = (folder / f"reports/predictions/{champion_of(folder)}.csv").read_bytes()
     return {key: values[:IMAGES] for key, values in parse_csv(content, columns=PREDICTION_COLUMNS, name="it").items()}
 
 
-def pixels(folder: Path) -> np.ndarray:  # type: ignore[type-arg]
+def pixels(folder: Path) -> np.ndarray:
     content = (folder / "data/raw/t10k-images-idx3-ubyte.gz").read_bytes()
     return decode_idx(content, dimensions=3, name="images")[:IMAGES, ..., np.newaxis]
 
@@ -99,7 +101,7 @@ def server(tracked: Path, notes: Path) -> Iterator[str]:
         yield address
 
 
-def ask(server: str, images: object) -> requests.Response:
+def ask(server: str, images: Any) -> requests.Response:
     return requests.post(f"{server}/invocations", json={"inputs": images}, timeout=60)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from fashion_mnist.study.plan import Study
-from pipeline.store.connection import MlflowClient
 from pipeline.store.runs import PARENT
 from tests.end_to_end.conftest import (
     STUDY_EXPERIMENT,

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from pipeline.runtime.lock import dvc_digest
-from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import change_params
 from tests.end_to_end.conftest import (
     COSTS,

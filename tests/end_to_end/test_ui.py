@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from mlflow.tracking import MlflowClient
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 
-from pipeline.store.connection import MlflowClient
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import (
     STUDY_EXPERIMENT,

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -29,7 +30,10 @@ TESTS = (
     "tests/unit/networks",
     "tests/stages/test_own.py",
 )
-FEW = {"normalize": {"validation_images": 40}, "train": {"dense": {"epochs": 2}, "cnn": {"epochs": 2}}}
+FEW: dict[str, dict[str, Any]] = {
+    "normalize": {"validation_images": 40},
+    "train": {"dense": {"epochs": 2}, "cnn": {"epochs": 2}},
+}
 
 
 class Clone:

@@ -82,7 +82,7 @@ def recorded_reads(patch: pytest.MonkeyPatch, module: Any) -> Iterator[set[str]]
     """Record the dotted name of each parameter that a stage reads."""
     read: set[str] = set()
     places: dict[int, str] = {}
-    kept_alive = []
+    kept_alive: list[Any] = []
 
     def spy(section: Section, name: str) -> Any:
         value = object.__getattribute__(section, name)

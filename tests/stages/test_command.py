@@ -28,10 +28,10 @@ run(main)
 ENDINGS = {"None": 0, "sys.exit(2)": 2, "raise DataError('refused')": 1, "say(str(1 / 0))": 1}
 
 
-def start(folder: Path, *arguments: str, **streams: int) -> "subprocess.CompletedProcess[str]":
+def start(folder: Path, *arguments: str, stdout: int, stderr: int) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'src'}"}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, text=True, check=False, **streams)
+    return subprocess.run(command, cwd=folder, env=environment, stdout=stdout, stderr=stderr, text=True, check=False)
 
 
 @pytest.fixture

@@ -19,10 +19,12 @@ from types import SimpleNamespace
 import pytest
 import requests
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download.checksums import UrlInfo, get_all_url_infos
 
 from fashion_mnist.errors import DataError, DownloadError
 from fashion_mnist.sources.fashion_mnist import RAW_FILES
 from pipeline import download
+from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import RAW
 from pipeline.tools.demo import PROJECT, change_params
 
@@ -32,13 +34,13 @@ NAMES = sorted(name for names in RAW_FILES.values() for name in names)
 @pytest.fixture
 def published(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with four drawn files that tensorflow-datasets holds for the published ones."""
-    files = download.draw(download.read_params().download)
+    files = download.draw(read_params().download)
     folder = workspace / "published"
     folder.mkdir()
     infos = {}
     for name, content in files.items():
         (folder / name).write_bytes(content)
-        infos[f"http://registered.invalid/{name}"] = tfds.core.download.checksums.UrlInfo(
+        infos[f"http://registered.invalid/{name}"] = UrlInfo(
             size=tfds.core.utils.Size(len(content)), checksum=hashlib.sha256(content).hexdigest(), filename=name
         )
     monkeypatch.setattr(tfds.image_classification.FashionMNIST, "url_infos", infos)
@@ -100,7 +102,12 @@ def talking_server(talk: Talk) -> Iterator[str]:
 
 def then_silent(said: bytes) -> Talk:
     """Say this and then nothing more, without closing."""
-    return lambda connection, stop: (connection.sendall(said), stop.wait())
+
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        connection.sendall(said)
+        stop.wait()
+
+    return talk
 
 
 def then_closed(said: bytes) -> Talk:
@@ -182,7 +189,7 @@ def test_a_file_of_another_known_data_set_is_named_by_its_address(
 def test_digits_are_among_the_known_data_sets() -> None:
     digits = {info.checksum for info in tfds.image_classification.MNIST.url_infos.values()}
     assert len(digits) == 4
-    assert digits <= {info.checksum for info in download.get_all_url_infos().values()}
+    assert digits <= {info.checksum for info in get_all_url_infos().values()}
 
 
 @pytest.mark.parametrize("present", [0, 3])
@@ -291,11 +298,11 @@ def test_what_is_no_file_ends_in_one_line_and_nothing_is_written(
 
 @pytest.mark.usefixtures("published")
 def test_answer_that_is_too_long_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = []
+    sent: list[int] = []
 
     def talk(connection: socket.socket, _: threading.Event) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        for _ in range(300):  # more than sockets keep
+        while len(sent) < 300:  # more than sockets keep
             connection.sendall(bytes(100_000))
             sent.append(100_000)
 

@@ -77,7 +77,8 @@ def test_former_saved_model_is_replaced_and_another_folder_is_not(tmp_path: Path
 
 @pytest.mark.usefixtures("folder")
 def test_export_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = export.FORMATS["litert"]._replace(load=lambda _: lambda images: np.eye(GARMENTS)[[0] * len(images)])
+    sure = np.eye(GARMENTS, dtype=np.float32)
+    wrong = export.FORMATS["litert"]._replace(load=lambda _: lambda images: sure[[0] * len(images)])
     monkeypatch.setitem(export.FORMATS, "litert", wrong)
     with pytest.raises(ArtifactError, match=r"^litert: \d+ of 40 images get another class; expected none$"):
         export.main(["dense", "--format", "litert", str(tmp_path / "model.tflite")])

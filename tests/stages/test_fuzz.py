@@ -4,7 +4,7 @@ import copy
 import gzip
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ documents = st.recursive(
 
 
 @st.composite
-def damaged(draw: Callable[..., Any], whole: bytes) -> bytes:
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
     """Damage bytes: some replaced, some taken away, some put in."""
     start = draw(st.integers(0, len(whole)))
     end = draw(st.integers(start, min(len(whole), start + 8)))
@@ -170,7 +170,8 @@ def test_picture(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) 
     path.write_bytes(data.draw(st.binary(max_size=60) | damaged(path.read_bytes())))
     with ours_alone():
         pixels = read_picture(path, (28, 28, 1), is_resampled=False)
-        assert (pixels.shape, pixels.dtype) == ((28, 28, 1), np.uint8)
+        assert pixels.shape == (28, 28, 1)
+        assert pixels.dtype == np.uint8
 
 
 @MANY

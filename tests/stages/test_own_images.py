@@ -151,6 +151,21 @@ def empty(folder: Path) -> None:
     folder.mkdir()
 
 
+def empty_class(folder: Path) -> None:
+    for split in ("train", "test"):
+        (folder / split / "owl").mkdir()
+
+
+def draw_in_both(folder: Path, name: str) -> None:
+    for split in ("train", "test"):
+        draw(folder / split / name)
+
+
+def file_for_train(folder: Path) -> None:
+    shutil.rmtree(folder / "train")
+    (folder / "train").write_text("x")
+
+
 def link_out(path: Path) -> None:
     outside = path.parents[3] / "outside.png"
     draw(outside)
@@ -170,16 +185,13 @@ def many_classes(folder: Path) -> None:
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing folder": (shutil.rmtree, "images: is missing; expected a folder with train/CLASS"),
     "empty folder": (empty, "images: holds no folder train"),
-    "train is a file": (
-        lambda f: (shutil.rmtree(f / "train"), (f / "train").write_text("x")),
-        "images: holds no folder",
-    ),
+    "train is a file": (file_for_train, "images: holds no folder"),
     "class with one image": (lambda f: draw(f / "train/owl/1.png"), "images: class owl is in train, but not in test"),
     "one image in train": (
-        lambda f: (draw(f / "train/owl/1.png"), draw(f / "test/owl/1.png")),
+        lambda f: draw_in_both(f, "owl/1.png"),
         "images/train/owl: holds one image; expected at least two",
     ),
-    "empty class": (lambda f: [(f / s / "owl").mkdir() for s in ("train", "test")], "images/train/owl: holds no image"),
+    "empty class": (empty_class, "images/train/owl: holds no image"),
     "class in test alone": (lambda f: draw(f / "test/owl/1.png"), "images: class owl is in test, but not in train"),
     "mixed sizes": (
         lambda f: draw(f / "train/cat/z.png", 9, 8),
@@ -197,7 +209,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty file": (lambda f: (f / "train/cat/z.png").touch(), "train/cat/z.png: is empty"),
     "one pixel wide": (lambda f: draw(f / "train/cat/z.png", 10, 1), "train/cat/z.png: 1x10 pixels; expected at least"),
     "differ only in case": (
-        lambda f: [draw(f / s / "Cat/1.png") for s in ("train", "test")],
+        lambda f: draw_in_both(f, "Cat/1.png"),
         "images/train: the classes Cat and cat differ only in case",
     ),
     "comma": (lambda f: draw(f / "train/a,b/1.png"), "images/train/a,b: the class's name holds ','"),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fashion_mnist.data.description import SPLITS
 from fashion_mnist.report.language import Language
 from pipeline import report
 from pipeline.runtime.parameters import read_params
-from pipeline.study.tables import SPLITS
 from pipeline.tools.demo import change_params
 from tests.small_study import small_study, write_files
 from tests.stages.conftest import Reproduced

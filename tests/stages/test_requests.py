@@ -205,7 +205,7 @@ def test_fast_reader_gives_the_verdict_of_json_wherever_a_piece_is_put(
 
 
 def test_usual_requests_are_read_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving.json, "loads", None)
+    monkeypatch.setattr(json, "loads", None)
     for separators in ((",", ":"), (", ", ": ")):
         data = json.dumps({"inputs": [IMAGE.tolist()] * 3}, separators=separators).encode()
         assert read_request(data, JSON, SPEC).tolist() == [IMAGE.tolist()] * 3

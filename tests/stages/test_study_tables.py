@@ -33,7 +33,7 @@ def params(monkeypatch: pytest.MonkeyPatch) -> Params:
 @pytest.fixture
 def written(params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study whose files are in the current folder."""
-    study = small_study(params, LABELS, data=data_digests(DATA.model_dump()))  # type: ignore[arg-type]
+    study = small_study(params, LABELS, data=data_digests(DATA.model_dump()))
     monkeypatch.chdir(tmp_path)
     write_files(study, tmp_path)
     return study

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from distributed import Client, get_worker
 from distributed.client import FuturesCancelledError
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from fashion_mnist.errors import ClusterError
 from fashion_mnist.networks.dense import Params
@@ -58,12 +58,14 @@ def run(client: Client, task: Callable[..., Answer], count: int) -> tuple[list[F
 
 
 def succeed(trial: Answer, expected: Answer) -> Answer:
-    return {"result": [trial["params"]["seed"], expected["code"]["dense"]], "seconds": 1.0}
+    return {"result": {"seed": trial["params"]["seed"], "code": expected["code"]["dense"]}, "seconds": 1.0}
 
 
 def test_every_trial_is_sent_once_with_what_the_study_rests_on(client: Client) -> None:
     outcomes, failures, said = run(client, succeed, 9)
-    assert sorted(outcome.result for outcome in outcomes) == [[seed, "1"] for seed in range(1, 10)]
+    assert sorted((outcome.result["seed"], outcome.result["code"]) for outcome in outcomes) == [
+        (seed, "1") for seed in range(1, 10)
+    ]
     assert (failures, said) == ([], [])
 
 
@@ -111,7 +113,7 @@ def test_trial_that_always_fails_is_named_with_its_reason_and_the_others_are_kep
         return succeed(trial, expected)
 
     outcomes, failures, _ = run(client, fail_one, 4)
-    assert sorted(outcome.result[0] for outcome in outcomes) == [1, 3, 4]  # type: ignore[index]
+    assert sorted(outcome.result["seed"] for outcome in outcomes) == [1, 3, 4]
     assert [(failure.trial.params.seed, failure.reason) for failure in failures] == [(2, "out of memory")]
 
 

@@ -33,7 +33,7 @@ SIXTY = labelled(np.random.default_rng(0).permutation(repeated([6] * 10)))
 
 def places(split: RawSplit) -> list[int]:
     """Return where the images of a cut stood before."""
-    return split.images[:, 0, 0, 0].tolist()
+    return list(map(int, split.images[:, 0, 0, 0]))
 
 
 def test_digest_is_the_sha256_of_the_bytes() -> None:

@@ -21,7 +21,7 @@ def as_labels(values: Any) -> Labels:
 
 
 def verdict(labels: Labels, new: Labels, old: Labels | None, **changed: Any) -> Verdict:
-    given = {"margin": 0.05, "floors": FLOORS, "class_names": CLASSES} | changed
+    given: dict[str, Any] = {"margin": 0.05, "floors": FLOORS, "class_names": CLASSES} | changed
     gate = GateParams(margin=given["margin"], confidence=0.95, floors={"m": given["floors"]})
     before = None if old is None else Evaluation(old)
     return judge(labels, Evaluation(new), before, gate, model="m", class_names=given["class_names"])

@@ -1,21 +1,21 @@
 """Studies of the forty images of `evidence`, made up so that a person can compute what the page should say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from fashion_mnist.params.parsing import parse_params
-from fashion_mnist.study.plan import KINDS, Study, TrialRecord
+from fashion_mnist.study.plan import KINDS, Kind, Study, TrialRecord
 from tests.small_study import small_study
 from tests.unit.report.evidence import FROZEN, predicted
 
 STUDY = small_study(parse_params(FROZEN, source="tests/params.yaml"), predicted())
 
 
-def with_errors(study: Study, kind: str, model: str, errors: Sequence[int]) -> Study:
+def with_errors(study: Study, kind: Kind, model: str, errors: Sequence[int]) -> Study:
     """Let the trainings of one kind get so many images wrong, the first ones, a training for each number."""
     made = np.stack([predicted(*range(count)) for count in errors])
-    return study._replace(predictions={**study.predictions, (kind, model): made})  # type: ignore[dict-item]
+    return study._replace(predictions={**study.predictions, (kind, model): made})
 
 
 def counted(dense: Sequence[int], cnn: Sequence[int]) -> Study:
@@ -34,7 +34,7 @@ def without(study: Study, model: str) -> Study:
     )
 
 
-def swept(study: Study, reached: dict[int, Sequence[float]], *, model: str = "dense") -> Study:
+def swept(study: Study, reached: Mapping[int, Sequence[float]], *, model: str = "dense") -> Study:
     """Let a model be swept with these units alone, of which each seed has these accuracies on validation by epoch.
 
     Its loss on validation is lowest where the accuracy is highest.

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 
 from fashion_mnist.report import drawing
 from fashion_mnist.report.drawing import COLOURS, DARK, WIDTH, Estimate, Picture, render_svg, shades
@@ -86,12 +88,26 @@ def sizes() -> Figure:
     return sweep.draw_sizes(swept, "dense", ENGLISH)
 
 
+def xs(line: Line2D) -> list[float]:
+    return list(map(float, np.asarray(line.get_xdata())))
+
+
+def ys(line: Line2D) -> list[float]:
+    return list(map(float, np.asarray(line.get_ydata())))
+
+
+def pixels(image: AxesImage) -> np.ndarray:
+    shown = image.get_array()
+    assert shown is not None
+    return shown
+
+
 ALL = [accuracies, curves, matrix, recalls, gallery, robustness, calibration, mosaic, trainings, sizes]
 
 
 def test_accuracies_show_values_intervals_and_the_stated_figure() -> None:
     above, below = accuracies().axes
-    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in above.lines]
+    drawn = [(xs(line), ys(line)) for line in above.lines]
     assert drawn == [
         ([0.86, 0.88], [0, 0]),
         ([0.87], [0]),
@@ -101,18 +117,20 @@ def test_accuracies_show_values_intervals_and_the_stated_figure() -> None:
     ]
     assert [text.get_text() for text in above.texts] == ["87.00\u00a0%", "91.00\u00a0%"]
     assert [label.get_text() for label in above.get_yticklabels()] == ["dense", "cnn"]
-    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in below.lines[1:]]
+    drawn = [(xs(line), ys(line)) for line in below.lines[1:]]
     assert drawn == [([0.03, 0.05], [0, 0]), ([0.04], [0]), ([0.032, 0.038], [1, 1]), ([0.035], [1])]
     assert below.get_xlim()[0] == 0  # so that a reader sees how far from nothing it is
 
 
 def test_learning_curves_show_train_beside_validation_and_the_best_epoch_of_each() -> None:
     accuracy, loss = curves().axes
-    assert [list(line.get_ydata()) for line in accuracy.lines[:2]] == [[0.5, 0.7, 0.9], [0.6, 0.65, 0.8]]
-    assert [list(line.get_ydata()) for line in loss.lines[:2]] == [[0.9, 0.5, 0.3], [0.8, 0.5, 0.6]]
-    assert [list(axis.lines[2].get_xdata()) for axis in (accuracy, loss)] == [[3, 3], [2, 2]]
+    assert [ys(line) for line in accuracy.lines[:2]] == [[0.5, 0.7, 0.9], [0.6, 0.65, 0.8]]
+    assert [ys(line) for line in loss.lines[:2]] == [[0.9, 0.5, 0.3], [0.8, 0.5, 0.6]]
+    assert [xs(axis.lines[2]) for axis in (accuracy, loss)] == [[3, 3], [2, 2]]
     assert accuracy.get_ylim() == (0.4, 1.0)
-    assert [text.get_text() for text in accuracy.get_legend().texts] == [
+    legend = accuracy.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.texts] == [
         ENGLISH.say("curves.train"),
         ENGLISH.say("curves.validation"),
     ]
@@ -127,11 +145,7 @@ def test_confusion_is_written_in_percent_of_the_true_class_without_rare_mistakes
 
 def test_recalls_of_all_models_are_drawn_by_class() -> None:
     (axis,) = recalls().axes
-    dots = [
-        (float(line.get_xdata()[0]), round(float(line.get_ydata()[0])))
-        for line in axis.lines
-        if len(line.get_xdata()) == 1
-    ]
+    dots = [(xs(line)[0], round(ys(line)[0])) for line in axis.lines if len(xs(line)) == 1]
     assert dots == [(0.7, 0), (0.5, 1), (0.8, 0), (0.5, 1)]
 
 
@@ -143,7 +157,7 @@ def test_recalls_name_the_classes_that_they_show() -> None:
 def test_gallery_shows_every_picture_with_its_lines() -> None:
     shown = [axis for axis in gallery().axes if axis.images]
     assert len(shown) == 5
-    assert np.array_equal(shown[0].images[0].get_array(), IMAGE[..., 0])
+    assert np.array_equal(pixels(shown[0].images[0]), IMAGE[..., 0])
     assert shown[0].texts[0].get_text() == "Shirt\n→ Coat"
 
 
@@ -153,7 +167,7 @@ def test_gallery_without_pictures_is_empty() -> None:
 
 def test_robustness_shows_a_curve_for_each_model_from_none_to_all() -> None:
     (axis,) = robustness().axes
-    assert [list(line.get_ydata()) for line in axis.lines] == [[0.9, 0.8, 0.5]] * 2
+    assert [ys(line) for line in axis.lines] == [[0.9, 0.8, 0.5]] * 2
     assert [line.get_label() for line in axis.lines] == ["dense network", "convolutional network"]
     assert axis.get_ylim() == (0, 1)
 
@@ -166,13 +180,13 @@ def test_more_models_than_colours_are_all_drawn() -> None:
 
 def test_calibration_leaves_out_empty_bins() -> None:
     (axis,) = calibration().axes
-    assert [list(map(float, values)) for values in axis.lines[1].get_data()] == [[0.9], [0.8]]
+    assert (xs(axis.lines[1]), ys(axis.lines[1])) == ([0.9], [0.8])
 
 
 def test_trainings_of_close_accuracy_do_not_cover_each_other() -> None:
     dots = trainings().axes[0].lines[0]
-    assert list(dots.get_xdata()) == [0.88, 0.87, 0.89]
-    assert len(set(dots.get_ydata())) == 3
+    assert xs(dots) == [0.88, 0.87, 0.89]
+    assert len(set(ys(dots))) == 3
 
 
 def luminance(colour: str) -> float:
@@ -195,7 +209,7 @@ def test_shades_of_seven_sizes_differ_and_stand_out_on_either_paper(paper: str) 
 def test_mosaic_lays_tiles_in_rows_with_gaps(signed: bool) -> None:
     tiles = np.stack([np.full((2, 2), value, np.float32) for value in (1, 4, 9)], axis=-1)
     (axis,) = inside.mosaic(tiles, "maps", columns=2, signed=signed).axes
-    shown = np.ma.filled(axis.images[0].get_array(), np.nan)
+    shown = np.ma.filled(pixels(axis.images[0]), np.nan)
     assert shown.shape == (5, 5)
     corners = [float(shown[row, column]) for row, column in ((0, 0), (0, 3), (3, 0))]
     assert corners == ([1, 4, 9] if signed else [1, 2, 3])  # brightness grows with the square root

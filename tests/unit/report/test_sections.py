@@ -54,7 +54,9 @@ def test_verdict_names_the_better_model_as_far_as_the_interval_can_tell(
 
 
 def test_claim_has_its_verdict_the_article_s_figure_ours_and_its_interval() -> None:
-    table = rows(claims(EVIDENCE).table)
+    found = claims(EVIDENCE)
+    assert found is not None
+    table = rows(found.table)
     dense, cnn = "dense", "cnn"
     holds, fails = say("claims.holds"), say("claims.fails")
     assert table[say("claims.test", model=dense)][:3] == [fails, "87.82 %", "57.50 %"]

@@ -10,6 +10,7 @@ from fashion_mnist.data.dataset import array_digest, class_counts
 from fashion_mnist.data.split import RawSplit
 from fashion_mnist.errors import DataError
 from fashion_mnist.sources import published
+from fashion_mnist.sources.fashion_mnist import DIGESTS
 from fashion_mnist.sources.published import DRAWN_GARMENTS, FASHION_MNIST, check_fashion_mnist, check_split
 from fashion_mnist.sources.synthetic import draw_garments
 
@@ -84,7 +85,7 @@ def test_synthetic_garments_are_not_taken_for_fashion_mnist() -> None:
 def test_only_the_published_parts_pass_and_the_one_that_differs_is_named(
     stranger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = dict(zip(published.DIGESTS, (*SIXTY, grey(7), repeated([1] * 10)), strict=True))
+    parts = dict(zip(DIGESTS, (*SIXTY, grey(7), repeated([1] * 10)), strict=True))
     monkeypatch.setattr(published, "DIGESTS", {name: array_digest(values) for name, values in parts.items()})
 
     def check() -> None:

@@ -104,7 +104,7 @@ def test_archive_leaves_out_defaults_and_nothing_else() -> None:
     assert all(key in written for key in (b'"momentum": 0.9', b'"strides": [2, 2]', b'"use_bias": false'))
 
 
-class OwnLayer(keras.layers.Layer):
+class OwnLayer(keras.layers.Layer):  # type: ignore[misc]
     """A layer that is not Keras' own."""
 
 
