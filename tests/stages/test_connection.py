@@ -47,6 +47,7 @@ def speaker(greeting: bytes) -> Iterator[int]:
         ("ucx://127.0.0.1:{open}", b"", "UCX"),
         ("127.0.0.1", b"", "missing port"),
         ("tcp://127.0.0.1:port", b"", "'port'"),
+        ("tcp://127.0.0.1:{open}:", b"", "invalid address"),
         ("8786", b"", "missing port"),
     ],
 )
