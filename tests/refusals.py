@@ -142,10 +142,13 @@ RECORD = Group(
         "marks of a merge": f"<<<<<<< HEAD\n{LOCK}=======\n>>>>>>> main\n".encode(),
         "a list": b"- download\n",
         "stages as a list": b"stages: [download]\n",
+        "nothing for stages": b"stages:\n",
+        "a bracket left open": b"stages: [",
         "an output without md5": LOCK.replace("md5", "md4").encode(),
         "a number for an md5": LOCK.replace("abc.dir", "7").encode(),
         "bytes of a picture": png(),
     },
+    {"marks of a merge": "holds the marks of a merge", "cut off": "is damaged", "a bracket left open": "is damaged"},
 )
 PICTURES = Group(
     "pictures for `predict`",
@@ -197,6 +200,7 @@ REPLICATES = Group(
         "class 70000": b"label,1\n0,70000\n",
         "a value too few": b"label,1,2\n0,0\n",
     },
+    {"other columns": "expected label, then one for each seed"},
 )
 GROUPS = (PARAMETERS, TABLE, DOCUMENT, RECORD, PICTURES, ARRAYS, STUDY, REPLICATES)
 
