@@ -47,7 +47,11 @@ def section_of(document: dict[str, Any], key: str) -> tuple[dict[str, Any], str]
 def error_of(document: object) -> str:
     with pytest.raises(ParamsError) as refusal:
         parse_params(document, source="params.yaml")
-    return str(refusal.value)
+    said = str(refusal.value)
+    assert "\n" not in said
+    assert "Error" not in said, "names a class of Python"
+    assert len(said) < 400
+    return said
 
 
 def test_values_arrive_typed_and_unchanged() -> None:

@@ -156,8 +156,10 @@ def test_damaged_archive_is_refused_in_one_line(damage: Callable[[bytes], bytes]
     with pytest.raises(
         DataError,
         match=r"^dense\.keras: (does not load \(.+\)|is not a zip archive); expected a \.keras file\. Train again\.$",
-    ):
+    ) as refusal:
         from_archive(damaged, name="dense.keras")
+    assert "Error" not in str(refusal.value), "names a class of Python"
+    assert len(str(refusal.value)) < 400
 
 
 def test_code_in_an_archive_is_refused() -> None:
