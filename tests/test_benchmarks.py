@@ -34,13 +34,15 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_says_what_is_measured(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = importlib.import_module(f"benchmarks.{name}")
-    with pytest.raises(SystemExit) as ended:
-        module.main(["--help"])
-    assert ended.value.code == 0
-    assert (module.__doc__ or "missing").splitlines()[0] in capsys.readouterr().out
+def test_help_says_what_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    silent = []
+    for name in COMMANDS:
+        module = importlib.import_module(f"benchmarks.{name}")
+        with pytest.raises(SystemExit) as ended:
+            module.main(["--help"])
+        if ended.value.code or (module.__doc__ or "missing").splitlines()[0] not in capsys.readouterr().out:
+            silent.append(name)
+    assert silent == []
 
 
 @pytest.mark.parametrize(

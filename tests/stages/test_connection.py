@@ -47,6 +47,7 @@ def speaker(greeting: bytes) -> Iterator[int]:
         ("ucx://127.0.0.1:{open}", b"", "UCX"),
         ("127.0.0.1", b"", "missing port"),
         ("tcp://127.0.0.1:port", b"", "'port'"),
+        ("tcp://127.0.0.1:{open}:", b"", "invalid address"),
         ("8786", b"", "missing port"),
     ],
 )
@@ -58,6 +59,8 @@ def test_what_is_no_scheduler_is_named_in_one_line(address: str, greeting: bytes
     assert str(raised.value).startswith(f"scheduler-address {address}: ")
     assert reason in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
+    assert "Error" not in str(raised.value), "names a class of Python"
+    assert len(str(raised.value)) < 400
 
 
 @pytest.fixture(scope="module")

@@ -159,19 +159,12 @@ def test_changed_byte_is_refused_and_what_stood_there_stays(
     (RAW / NAMES[2]).write_text("yesterday's")
     with served(published) as address:
         monkeypatch.setenv("FASHION_MNIST_MIRROR", address if over_http else str(published))
-        with pytest.raises(DataError, match=rf"^{NAMES[2]}: sha256 is \w+…, expected \w+…; the file is not Fashion"):
+        with pytest.raises(
+            DataError, match=rf"^{NAMES[2]}: sha256 is \w+…, expected \w+…; the file is not Fashion.* Replace"
+        ):
             download.main([])
     assert (RAW / NAMES[2]).read_text() == "yesterday's"
     assert [path.name for path in RAW.parent.rglob("*")] == ["raw", NAMES[2]]
-
-
-def test_swapped_files_are_named(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images, labels = (published / NAMES[2]).read_bytes(), (published / NAMES[3]).read_bytes()
-    (published / NAMES[2]).write_bytes(labels)
-    (published / NAMES[3]).write_bytes(images)
-    monkeypatch.setenv("FASHION_MNIST_MIRROR", str(published))
-    with pytest.raises(DataError, match=r"the file is not Fashion-MNIST's\. Replace it and run again\."):
-        download.main([])
 
 
 def test_a_file_of_another_known_data_set_is_named_by_its_address(

@@ -36,15 +36,16 @@ def run(stage: str, main: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -
     return ended.value.code
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_code_and_parameters_of_every_stage_are_found(project: Path, stage: str) -> None:
-    declared = dvc_stages()[stage]
-    found = read_inputs(stage)
-    assert None not in found.values()
-    code = {dep for dep in declared["deps"] if dep.startswith(("pipeline/", "src/", "requirements/"))}
-    assert code <= set(found)
-    keys = [key for key in declared["params"] if isinstance(key, str)] or YAML(typ="safe").load(project / "params.yaml")
-    assert len(found) == len(code) + len(keys)
+def test_code_and_parameters_of_every_stage_are_found(project: Path) -> None:
+    document = YAML(typ="safe").load(project / "params.yaml")
+    for stage in STAGES:
+        declared = dvc_stages()[stage]
+        found = read_inputs(stage)
+        assert None not in found.values(), stage
+        code = {dep for dep in declared["deps"] if dep.startswith(("pipeline/", "src/", "requirements/"))}
+        assert code <= set(found), stage
+        keys = [key for key in declared["params"] if isinstance(key, str)] or document
+        assert len(found) == len(code) + len(keys), stage
 
 
 def edit_network(project: Path) -> None:

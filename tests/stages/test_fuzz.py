@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fashion_mnist.errors import ArtifactError, PipelineError
+from fashion_mnist.errors import PipelineError
 from fashion_mnist.params import Params
 from fashion_mnist.params.parsing import parse_params
 from fashion_mnist.sources.idx import decode_idx, encode_idx
@@ -182,13 +182,3 @@ def test_arrays(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -
     path.write_bytes(data.draw(damaged(path.read_bytes())))
     with ours_alone():
         assert isinstance(read_arrays(path), dict)
-
-
-def test_replicates_with_other_columns_are_refused() -> None:
-    with pytest.raises(ArtifactError, match="expected label, then one for each seed"):
-        parse_replicates(b"labels,1\n0,0\n", name="dense.csv")
-
-
-def test_nesting_without_end_is_refused() -> None:
-    with pytest.raises(ArtifactError):
-        parse_json(b"[" * 100_000, name="dense.json")

@@ -183,22 +183,13 @@ def test_truncated_predictions_cannot_be_judged(judged: Judge, keep: int, reason
 
 
 @pytest.mark.usefixtures("repository")
-@pytest.mark.parametrize(
-    ("cell", "reason"),
-    [
-        ("10", "class 10; expected 0 to 9"),
-        ("300", "class 300; expected 0 to 9"),
-        ("-1", "prediction holds values other than uint16"),
-        ("nan", "it holds NaN or infinity"),
-        ("x", "could not convert string"),
-    ],
-)
-def test_prediction_that_is_no_class_cannot_be_judged(judged: Judge, cell: str, reason: str) -> None:
+@pytest.mark.parametrize("number", [10, 300])  # 300 would be 44 as uint8
+def test_prediction_that_is_no_class_cannot_be_judged(judged: Judge, number: int) -> None:
     path = Path("reports/predictions/cnn.csv")
-    path.write_text(path.read_text().replace("\n0,1,", f"\n0,{cell},", 1))
+    path.write_text(path.read_text().replace("\n0,1,", f"\n0,{number},", 1))
     code, said = judged()
     assert code == CANNOT_JUDGE
-    assert reason in said
+    assert f"class {number}; expected 0 to 9" in said
 
 
 @pytest.mark.usefixtures("repository")

@@ -65,6 +65,7 @@ def test_reason_is_raised_by_every_question(reason: str) -> None:
         assert reason in str(raised.value)
 
 
+@pytest.mark.parametrize("reason", ["another owner"], indirect=True)
 def test_gate_own_and_reproduction_tell_the_reason(reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         gate.main([])
@@ -82,6 +83,7 @@ def test_gate_own_and_reproduction_tell_the_reason(reason: str, capsys: pytest.C
     assert reason in str(raised.value)
 
 
+@pytest.mark.parametrize("reason", ["another owner"], indirect=True)
 def test_reason_is_in_the_tag(reason: str) -> None:
     tags = commit_tags()
     assert tags["git.commit"].startswith("none: ")

