@@ -38,7 +38,9 @@ EXPECTED = 0.85
 UNIT, STAGES = "tests/unit", "tests/stages"
 # Stale byte code would hide a mutant of the same size that was written in the same second.
 PYTEST = "import sys, pytest; sys.dont_write_bytecode = True; sys.exit(pytest.main())"
-QUICK = ("-p", "no:cacheprovider", "-q", "--no-header", "--durations", "0", "-m", "not slow")
+QUICK = ("-p", "no:cacheprovider", "-q", "-m", "not slow")
+# A fork of the tests' warm process has imported plugins of pytest before it starts pytest.
+FORKED = ("-W", "ignore:Module already imported so cannot be rewritten")
 Tests = tuple[tuple[str, ...], ...]  # for each call of pytest, its files
 
 
@@ -74,7 +76,7 @@ def measure_coverage(python: Path) -> tuple[float, float]:
     started = time.monotonic()
     files = [UNIT, STAGES, *map(str, sorted(Path("tests").glob("test_*.py")))]
     recording = [*(f"--cov={root}" for root in ROOTS), "--cov-context=test", "--cov-report="]
-    if subprocess.run([python, "-c", PYTEST, *QUICK, *recording, *files], check=False).returncode:
+    if subprocess.run([python, "-c", PYTEST, *FORKED, *QUICK, *recording, *files], check=False).returncode:
         sys.exit("error: a test fails on the unchanged code; expected none. Correct it and run again")
     with Path(os.devnull).open("w") as nothing:
         return recorded().report(file=nothing), time.monotonic() - started
@@ -129,7 +131,7 @@ def sample(of: Iterable[MutationSpec], seed: int) -> Iterator[MutationSpec]:
     places = defaultdict(list)
     for mutant in sorted(of, key=lambda one: (one.module_path, one.start_pos, one.operator_name, one.occurrence)):
         places[mutant.module_path, mutant.start_pos, mutant.end_pos].append(mutant)
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - no secret
     for place in chance.sample(list(places), len(places)):
         changes = chance.sample(places[place], len(places[place]))
         yield from islice(filter(matters, changes), 1)
@@ -155,25 +157,25 @@ class Plain(ast.NodeTransformer):
         node.kw_defaults = []
         return self.generic_visit(node)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
         return self.generic_visit(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         # The rest stays: pydantic reads the bounds of parameters from annotations.
         for part in ast.walk(node.annotation):
             if isinstance(part, ast.BinOp):
                 part.op = ast.BitOr()
         return self.generic_visit(node)
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:  # noqa: N802
+    def visit_If(self, node: ast.If) -> ast.AST | None:
         names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
         return None if names & {"__name__", "TYPE_CHECKING"} else self.generic_visit(node)
 
 
 def judge(mutant: MutationSpec, python: Path, *, limit: float) -> str:
     """Run a mutant's tests for at most some seconds; returns its place and change if it survived."""
-    calls = [[str(python), "-c", PYTEST, *QUICK, "--exitfirst", *files] for files in tests_of(mutant)]
+    calls = [[str(python), "-c", PYTEST, *FORKED, *QUICK, "--exitfirst", *files] for files in tests_of(mutant)]
     started = time.monotonic()
     result = mutate_and_test([mutant], shlex.join(["sh", "-c", " && ".join(map(shlex.join, calls))]), limit)
     if result.worker_outcome is not WorkerOutcome.NORMAL:
