@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         subprocess.run(["git", "clone", "--quiet", PROJECT, "."], check=True)
         os.environ["PYTHONPATH"] = os.pathsep.join([scratch, f"{scratch}/src"])
         coverage, limit = measure_coverage(python)
-        seen = [mutant for mutant in mutants(ROOTS) if tests_of(mutant)]
+        seen = [mutant for mutant in mutants(ROOTS) if judges_of(mutant)]
         chosen = list(islice(sample(seen, options.seed), options.number))
         survivors = [line for mutant in chosen if (line := judge(mutant, python, limit=limit))]
     died = 1 - len(survivors) / len(chosen)
@@ -100,7 +100,7 @@ def lines_of(module: Path) -> tuple[list[int], list[int], dict[int, list[str]]]:
     return statements, missing, recorded().get_data().contexts_by_lineno(str(module.resolve()))
 
 
-def tests_of(mutant: MutationSpec) -> Tests:
+def judges_of(mutant: MutationSpec) -> Tests:
     """Name the files of the tests that run a mutant's statement, those of the library first; none if it never ran."""
     statements, missing, tests = lines_of(mutant.module_path)
     line = mutant.start_pos[0]
@@ -175,7 +175,7 @@ class Plain(ast.NodeTransformer):
 
 def judge(mutant: MutationSpec, python: Path, *, limit: float) -> str:
     """Run a mutant's tests for at most some seconds; returns its place and change if it survived."""
-    calls = [[str(python), "-c", PYTEST, *FORKED, *QUICK, "--exitfirst", *files] for files in tests_of(mutant)]
+    calls = [[str(python), "-c", PYTEST, *FORKED, *QUICK, "--exitfirst", *files] for files in judges_of(mutant)]
     started = time.monotonic()
     result = mutate_and_test([mutant], shlex.join(["sh", "-c", " && ".join(map(shlex.join, calls))]), limit)
     if result.worker_outcome is not WorkerOutcome.NORMAL:

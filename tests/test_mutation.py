@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from cosmic_ray.work_item import MutationSpec
+from coverage import CoverageData
 
-from checks.mutation import PROJECT, judge, matters, mutants, sample
+from checks.mutation import PROJECT, judge, lines_of, matters, mutants, recorded, sample, judges_of
 from checks.workflow import jobs
 
 MODULE = '''"""Doubles."""
@@ -57,11 +58,39 @@ def test_same_seed_draws_the_same_mutants() -> None:
     assert first != other
 
 
+UNIT, STAGE = "tests/unit/test_double.py", "tests/stages/test_stage.py"
+
+
+@pytest.mark.parametrize(
+    ("ran", "change", "asked"),
+    [
+        ({f"{UNIT}::test_none|run": [6], f"{STAGE}::test_it|run": [6]}, "found is None", ((UNIT,), (STAGE,))),
+        ({f"{UNIT}::test_none|run": [5], f"{STAGE}::test_it|run": [6]}, "found is None", ((STAGE,),)),
+        ({f"{STAGE}::test_it|setup": [6]}, "found is None", (("tests/stages",),)),
+        ({f"{UNIT}::test_none|run": [5]}, "found is None", ()),
+        ({"": [3], f"{UNIT}::test_none|run": [5]}, "1", ((UNIT,),)),
+        ({"": [3]}, "1", ()),
+    ],
+    ids=["by both", "by one", "by a shared fixture", "by none", "at import", "at import only"],
+)
+def test_mutant_is_judged_by_the_tests_that_ran_its_statement(
+    module: Path, ran: dict[str, list[int]], change: str, asked: tuple[tuple[str, ...], ...]
+) -> None:
+    data = CoverageData()
+    for test, lines in ran.items():
+        data.set_context(test)
+        data.add_lines({str(module.resolve()): lines})
+    data.write()
+    recorded.cache_clear()
+    lines_of.cache_clear()
+    assert {judges_of(one) for one in mutants(["code"]) if places([one]) == [change]} == {asked}
+
+
 def test_mutant_survives_if_its_tests_pass_and_the_module_is_restored(
     module: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     python = tmp_path / "python"
-    monkeypatch.setattr("checks.mutation.tests_of", lambda _: (("tests/unit/test_double.py",),))
+    monkeypatch.setattr("checks.mutation.judges_of", lambda _: (("tests/unit/test_double.py",),))
     (mutant,) = [one for one in sample(mutants(["code"]), seed=1) if places([one]) == ["found is None"]]
     ends = {}
     for command in ("exit 0", "exit 1", "exec sleep 60"):
