@@ -101,7 +101,7 @@ def lines_of(module: Path) -> tuple[list[int], list[int], dict[int, list[str]]]:
 
 
 def judges_of(mutant: MutationSpec) -> Tests:
-    """Name the files of the tests that run a mutant's statement, those of the library first; none if it never ran."""
+    """Name the files of the tests that run a mutant's statement, the likeliest first; none if it never ran."""
     statements, missing, tests = lines_of(mutant.module_path)
     line = mutant.start_pos[0]
     start = max((first for first in statements if first <= line), default=0)
@@ -112,11 +112,15 @@ def judges_of(mutant: MutationSpec) -> Tests:
     # What runs at import, such as a constant, matters to each test that runs anything of the module.
     found = found or {test for ran in tests.values() for test in ran if test}
     files = {test.partition("::")[0] for test in found}
-    # A fixture of many files was set up by one of them.
-    if any(test.startswith(STAGES) and test.endswith("|setup") for test in found):
-        files = {file for file in files if not file.startswith(STAGES)} | {STAGES}
     unit = {file for file in files if file.startswith(UNIT)}
-    return tuple(tuple(sorted(part)) for part in (unit, files - unit) if part)
+    # A fixture of many files was set up by one of them.
+    shared = {STAGES} if any(test.startswith(STAGES) and test.endswith("|setup") for test in found) else set()
+    *_, folder, name = mutant.module_path.with_suffix("").parts
+    parts = (
+        sorted(part, key=lambda file: (name not in file, folder not in file, file))
+        for part in (unit, files - unit, shared)
+    )
+    return tuple(tuple(part) for part in parts if part)
 
 
 def mutants(roots: Iterable[str]) -> list[MutationSpec]:
@@ -180,7 +184,9 @@ def judge(mutant: MutationSpec, python: Path, *, limit: float) -> str:
     result = mutate_and_test([mutant], shlex.join(["sh", "-c", " && ".join(map(shlex.join, calls))]), limit)
     if result.worker_outcome is not WorkerOutcome.NORMAL:
         raise RuntimeError(result.output)
-    changed = [line for line in str(result.diff).splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    changed = [
+        line for line in str(result.diff).splitlines() if line.startswith(("+", "-")) and line[:3] not in ("+++", "---")
+    ]
     said = f"{mutant.module_path}:{mutant.start_pos[0]}: " + " → ".join(line[1:].strip() for line in changed)
     survived = result.test_outcome is TestOutcome.SURVIVED
     end = "survived" if survived else "hung" if result.output == "timeout" else "died"

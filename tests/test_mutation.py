@@ -66,7 +66,7 @@ UNIT, STAGE = "tests/unit/test_double.py", "tests/stages/test_stage.py"
     [
         ({f"{UNIT}::test_none|run": [6], f"{STAGE}::test_it|run": [6]}, "found is None", ((UNIT,), (STAGE,))),
         ({f"{UNIT}::test_none|run": [5], f"{STAGE}::test_it|run": [6]}, "found is None", ((STAGE,),)),
-        ({f"{STAGE}::test_it|setup": [6]}, "found is None", (("tests/stages",),)),
+        ({f"{STAGE}::test_it|setup": [6]}, "found is None", ((STAGE,), ("tests/stages",))),
         ({f"{UNIT}::test_none|run": [5]}, "found is None", ()),
         ({"": [3], f"{UNIT}::test_none|run": [5]}, "1", ((UNIT,),)),
         ({"": [3]}, "1", ()),
