@@ -104,6 +104,12 @@ def test_changed_images_are_tabulated_by_amount_and_by_direction() -> None:
     assert [rows(table)["up, left"] for table in found.directions] == [["75.00 %", "50.00 %"]] * 2
 
 
+def test_robustness_is_said_of_the_largest_rotation_and_noise() -> None:
+    halves = {f"{change}_{role}": 0.5 for change in ("rotation", "noise") for role in ("candidate", "baseline")}
+    said = say("position.other_see", candidate="cnn", baseline="dense", rotation=2.0, noise=2.0, **halves)
+    assert said == position(EVIDENCE).others
+
+
 def test_robustness_is_said_to_be_measured_on_the_images_there_are() -> None:
     assert say("position.means", images=40, level="95") == position(EVIDENCE).measured
 
