@@ -1,8 +1,9 @@
 """Change one place of the code at a time and see whether a test fails: python -m checks.mutation.
 
 First the quick tests run with coverage. Then comes a random sample of the places in src/ and pipeline/ that they run.
-Each is changed in one way, and the tests that run its statement are run until one fails: then this mutant died. One
-whose tests take twice as long as all quick tests hangs, and counts as dead.
+Each is changed in one way, and the tests that run its statement are run, at most ten files of them, the likeliest
+first. The change, a mutant, died if one of them fails. A mutant hangs if they take twice as long as all quick tests;
+that counts as dead.
 
 All of it happens in a clone of the last commit, so a run that is killed leaves this checkout as it was.
 """
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
@@ -36,7 +37,7 @@ from tests.processes import PROJECT, folder_of_python
 ROOTS = ("src", "pipeline")
 EXPECTED = 0.85
 UNIT, STAGES = "tests/unit", "tests/stages"
-SHARED = "reproduced"  # a fixture of several files in STAGES; the first test that needs it sets it up
+ASKED = 10  # files of tests at most; what these do not notice counts as a survivor
 # Stale byte code would hide a mutant of the same size that was written in the same second.
 PYTEST = "import sys, pytest; sys.dont_write_bytecode = True; sys.exit(pytest.main())"
 QUICK = ("-p", "no:cacheprovider", "-q", "-m", "not slow")
@@ -112,16 +113,13 @@ def judges_of(mutant: MutationSpec) -> Tests:
     found = {test for number in range(start, end) for test in tests.get(number, ()) if test}
     # What runs at import, such as a constant, matters to each test that runs anything of the module.
     found = found or {test for ran in tests.values() for test in ran if test}
-    files = {test.partition("::")[0] for test in found}
-    unit = {file for file in files if file.startswith(UNIT)}
-    if any(test.startswith(STAGES) and test.endswith("|setup") for test in found):
-        files |= {str(file) for file in Path(STAGES).glob("test_*.py") if SHARED in file.read_text()}
+    ran = Counter(test.partition("::")[0] for test in found)
     *_, folder, name = mutant.module_path.with_suffix("").parts
-    unit = {file for file in files if file.startswith(UNIT)}
-    parts = (
-        sorted(part, key=lambda file: (name not in file, folder not in file, file)) for part in (unit, files - unit)
-    )
-    return tuple(tuple(part) for part in parts if part)
+    likeliest = sorted(ran, key=lambda file: (name not in Path(file).name, folder not in file, -ran[file], file))[
+        :ASKED
+    ]
+    unit = [file for file in likeliest if file.startswith(UNIT)]
+    return tuple(tuple(part) for part in (unit, [file for file in likeliest if file not in unit]) if part)
 
 
 def mutants(roots: Iterable[str]) -> list[MutationSpec]:

@@ -58,7 +58,7 @@ def test_same_seed_draws_the_same_mutants() -> None:
     assert first != other
 
 
-UNIT, STAGE, OTHER = "tests/unit/test_double.py", "tests/stages/test_stage.py", "tests/stages/test_other.py"
+UNIT, MANY, STAGE = "tests/unit/test_double.py", "tests/unit/test_all.py", "tests/stages/test_stage.py"
 
 
 @pytest.mark.parametrize(
@@ -66,19 +66,21 @@ UNIT, STAGE, OTHER = "tests/unit/test_double.py", "tests/stages/test_stage.py", 
     [
         ({f"{UNIT}::test_none|run": [6], f"{STAGE}::test_it|run": [6]}, "found is None", ((UNIT,), (STAGE,))),
         ({f"{UNIT}::test_none|run": [5], f"{STAGE}::test_it|run": [6]}, "found is None", ((STAGE,),)),
-        ({f"{STAGE}::test_it|setup": [6]}, "found is None", ((OTHER, STAGE),)),
+        ({f"{STAGE}::test_it|setup": [6]}, "found is None", ((STAGE,),)),
         ({f"{UNIT}::test_none|run": [5]}, "found is None", ()),
+        (
+            {f"{MANY}::test_a|run": [6], f"{MANY}::test_b|run": [6], f"{UNIT}::test_none|run": [6]},
+            "found is None",
+            ((UNIT, MANY),),
+        ),
         ({"": [3], f"{UNIT}::test_none|run": [5]}, "1", ((UNIT,),)),
         ({"": [3]}, "1", ()),
     ],
-    ids=["by both", "by one", "by a shared fixture", "by none", "at import", "at import only"],
+    ids=["by both", "by one", "by a fixture", "by none", "its own first", "at import", "at import only"],
 )
 def test_mutant_is_judged_by_the_tests_that_ran_its_statement(
     module: Path, ran: dict[str, list[int]], change: str, asked: tuple[tuple[str, ...], ...]
 ) -> None:
-    Path("tests/stages").mkdir(parents=True)
-    Path(OTHER).write_text("def test_other(reproduced): ...")
-    Path("tests/stages/test_third.py").write_text("")
     data = CoverageData()
     for test, lines in ran.items():
         data.set_context(test)
