@@ -81,6 +81,7 @@ def test_recall_and_pairs_are_counted_from_the_predictions() -> None:
     recalls = rows(found.recalls)
     assert [cell.split(" (")[0] for cell in recalls["T-shirt/top"]] == ["0.00 %", "75.00 %"]
     assert [cell.split(" (")[0] for cell in recalls["Bag"]] == ["100.00 %"] * 2
+    assert [*rows(found.pairs)] == ["", "1", "2", "3", "4", "5"]
     assert rows(found.pairs)["1"] == ["T-shirt/top / Trouser: 4 (4 + 0)", "T-shirt/top / Trouser: 1 (1 + 0)"]
     assert "T-shirt/top, 75.00\u00a0%" in found.recall.alternative
 
