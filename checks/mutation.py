@@ -13,6 +13,7 @@ import ast
 import contextlib
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -141,7 +142,7 @@ def sample(of: Iterable[MutationSpec], seed: int) -> Iterator[MutationSpec]:
 
 
 def matters(mutant: MutationSpec) -> bool:
-    """Say whether a change is Python, and of more than an annotation, a signature's `*` or a `__main__` guard."""
+    """Say whether a change is Python, and of more than a type, a signature's `*` or a `__main__` guard."""
     source = mutant.module_path.read_text()
     changed = mutate_code(source, get_operator(mutant.operator_name)(), mutant.occurrence)
     try:
@@ -166,14 +167,24 @@ class Plain(ast.NodeTransformer):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         # The rest stays: pydantic reads the bounds of parameters from annotations.
-        for part in ast.walk(node.annotation):
-            if isinstance(part, ast.BinOp):
-                part.op = ast.BitOr()
+        forget_operators(node.annotation)
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        if re.match("[A-Z]+[a-z]", ast.unparse(node.targets[0])):  # another name of a type
+            forget_operators(node.value)
         return self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
         names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
         return None if names & {"__name__", "TYPE_CHECKING"} else self.generic_visit(node)
+
+
+def forget_operators(of: ast.expr) -> None:
+    """Make the operators in a type the same, whatever they are."""
+    for part in ast.walk(of):
+        if isinstance(part, ast.BinOp):
+            part.op = ast.BitOr()
 
 
 def judge(mutant: MutationSpec, python: Path, *, limit: float) -> str:

@@ -46,7 +46,7 @@ def test_annotations_signatures_and_the_main_guard_are_not_mutated(module: Path)
 
 
 def test_bound_in_the_annotation_of_a_parameter_is_mutated(module: Path) -> None:
-    module.write_text("class Params:\n    epochs: dict[str, Annotated[int, Ge(1)] | None]\n")
+    module.write_text("Shares = list[int | None]\nclass Params:\n    epochs: dict[str, Annotated[int, Ge(1)] | None]\n")
     drawn = list(sample(mutants([str(module.parent)]), seed=1))
     assert [one.operator_name for one in drawn] == ["core/NumberReplacer"]
 
