@@ -12,6 +12,7 @@ from checks.workflow import jobs
 
 MODULE = '''"""Doubles."""
 
+@cache
 def double(number: int | None = 1, *, digits: int = 2) -> int | None:
     """Return 2 * number, or None."""
     found: int | None = number
@@ -24,7 +25,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A module of three statements, in the current folder."""
+    """A module of few statements, in the current folder."""
     monkeypatch.chdir(tmp_path)
     Path("code").mkdir()
     Path("code/double.py").write_text(MODULE)
@@ -37,7 +38,7 @@ def places(found: list[MutationSpec]) -> list[str]:
     return [lines[one.start_pos[0] - 1][one.start_pos[1] : one.end_pos[1]] for one in found]
 
 
-def test_annotations_signatures_and_the_main_guard_are_not_mutated(module: Path) -> None:
+def test_annotations_signatures_caches_and_the_main_guard_are_not_mutated(module: Path) -> None:
     drawn = list(sample(mutants([str(module.parent)]), seed=1))
     assert sorted(places(drawn)) == ["*", "1", "2", "2", "found is None", "is"]
     annotation = [one for one in mutants([str(module.parent)]) if places([one]) == ["|"]]
@@ -64,17 +65,17 @@ UNIT, MANY, STAGE = "tests/unit/test_double.py", "tests/unit/test_all.py", "test
 @pytest.mark.parametrize(
     ("ran", "change", "asked"),
     [
-        ({f"{UNIT}::test_none|run": [6], f"{STAGE}::test_it|run": [6]}, "found is None", ((UNIT,), (STAGE,))),
-        ({f"{UNIT}::test_none|run": [5], f"{STAGE}::test_it|run": [6]}, "found is None", ((STAGE,),)),
-        ({f"{STAGE}::test_it|setup": [6]}, "found is None", ((STAGE,),)),
-        ({f"{UNIT}::test_none|run": [5]}, "found is None", ()),
+        ({f"{UNIT}::test_none|run": [7], f"{STAGE}::test_it|run": [7]}, "found is None", ((UNIT,), (STAGE,))),
+        ({f"{UNIT}::test_none|run": [6], f"{STAGE}::test_it|run": [7]}, "found is None", ((STAGE,),)),
+        ({f"{STAGE}::test_it|setup": [7]}, "found is None", ((STAGE,),)),
+        ({f"{UNIT}::test_none|run": [6]}, "found is None", ()),
         (
-            {f"{MANY}::test_a|run": [6], f"{MANY}::test_b|run": [6], f"{UNIT}::test_none|run": [6]},
+            {f"{MANY}::test_a|run": [7], f"{MANY}::test_b|run": [7], f"{UNIT}::test_none|run": [7]},
             "found is None",
             ((UNIT, MANY),),
         ),
-        ({"": [3], f"{UNIT}::test_none|run": [5]}, "1", ((UNIT,),)),
-        ({"": [3]}, "1", ()),
+        ({"": [4], f"{UNIT}::test_none|run": [6]}, "1", ((UNIT,),)),
+        ({"": [4]}, "1", ()),
     ],
     ids=["by both", "by one", "by a fixture", "by none", "its own first", "at import", "at import only"],
 )
@@ -104,7 +105,7 @@ def test_mutant_survives_if_its_tests_pass_and_the_module_is_restored(
         ends[command] = judge(mutant, python, limit=1)
     changed = "return None if found is None else round(2 * found, digits) → "
     changed += "return None if not found is None else round(2 * found, digits)"
-    assert ends == {"exit 0": f"code/double.py:6: {changed}", "exit 1": "", "exec sleep 60": ""}
+    assert ends == {"exit 0": f"code/double.py:7: {changed}", "exit 1": "", "exec sleep 60": ""}
     assert module.read_text() == MODULE
 
 
