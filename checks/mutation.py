@@ -44,6 +44,7 @@ PYTEST = "import sys, pytest; sys.dont_write_bytecode = True; sys.exit(pytest.ma
 QUICK = ("-p", "no:cacheprovider", "-q", "-m", "not slow")
 # A fork of the tests' warm process has imported plugins of pytest before it starts pytest.
 FORKED = ("-W", "ignore:Module already imported so cannot be rewritten")
+CACHE = re.compile(r"(lru_)?cache\b")  # which only saves time; cached_property does more
 Tests = tuple[tuple[str, ...], ...]  # for each call of pytest, its files
 
 
@@ -163,7 +164,7 @@ class Plain(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
-        node.decorator_list = [one for one in node.decorator_list if "cache" not in ast.unparse(one)]  # they save time
+        node.decorator_list = [one for one in node.decorator_list if not CACHE.match(ast.unparse(one))]
         return self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
