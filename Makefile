@@ -27,7 +27,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help repro verify emulate known ui rollback gate test test-slow test-all faults check own workflow audit demo study bench lock clean
+.PHONY: help repro verify emulate known ui rollback gate test test-slow test-all faults mutation check own workflow audit demo study bench lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -78,6 +78,9 @@ test-all: test test-slow ## run every test
 
 faults: $(VENV)/dev ## kill and fail the pipeline at many of its writes, and damage its files; needs strace; resumes when stopped
 	python -m checks.faults --table docs/reliability.md
+
+mutation: $(VENV)/dev ## change the code at 100 places, one at a time: does a quick test fail? NUMBER=100, SEED=1, SUMMARY=file
+	python -m checks.mutation $(if $(NUMBER),--number $(NUMBER)) $(if $(SEED),--seed $(SEED)) $(if $(SUMMARY),--summary $(SUMMARY))
 
 check: $(VENV)/dev ## format, lint and types
 	ruff format --check .

@@ -79,3 +79,11 @@ def test_gate_refused_before_it_begins_is_no_regression(tmp_path: Path) -> None:
     done = start(tmp_path, "-c", script, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 2
     assert "holds code of its own" in done.stderr
+
+
+def test_stage_has_the_name_of_dvc_without_the_place_of_dvc_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_STAGE", "../dvc.yaml:train@cnn")
+    told = start(tmp_path, "-c", "from pipeline.runtime.command import STAGE; print(STAGE)", stdout=subprocess.PIPE)
+    assert told.stdout == "train@cnn\n"

@@ -30,6 +30,14 @@ def test_what_others_are_writing_stays(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).exists()
 
 
+def test_leftover_that_another_process_deletes_first_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([tmp_path / f".scores.json.{GONE}.tmp"]))
+    write_bytes(b"{}\n", tmp_path / "scores.json")
+    assert (tmp_path / "scores.json").exists()
+
+
 def test_innermost_cause_is_one_line() -> None:
     outer = RuntimeError("HTTPConnectionPool(host='127.0.0.1'): Max retries exceeded")
     outer.__cause__ = ConnectionRefusedError(111, "Connection\n refused")

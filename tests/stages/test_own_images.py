@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -89,14 +90,28 @@ def test_unusual_names_and_left_over_files_are_no_trouble(images: Path) -> None:
     assert read()["classes"] == ["Größe 3 (neu)", "cat", "dog"]
 
 
+def darken(source: Path, target: Path) -> None:
+    """Write an image that is a little darker than another."""
+    pixels = np.asarray(Image.open(source)).astype(int)
+    Image.fromarray(np.clip(pixels * 0.98, 0, 255).astype(np.uint8)).save(target)
+
+
 def test_near_duplicates_are_listed_and_exact_ones_dropped_if_asked(images: Path) -> None:
     shutil.copy(images / "train/cat/3.png", images / "test/cat/same.png")
-    pixels = np.asarray(Image.open(images / "train/dog/5.png")).astype(int)
-    Image.fromarray(np.clip(pixels * 0.98, 0, 255).astype(np.uint8)).save(images / "test/dog/like.png")
+    darken(images / "train/dog/5.png", images / "test/dog/like.png")
     change_params(Path("params.yaml"), {"normalize.duplicates": "drop"})
     data = read()
     assert data["train"]["images"] + data["validation"]["images"] == 23
     assert data["near_duplicates"] == [["test/dog/like.png", "train/dog/5.png"]]
+
+
+def test_example_of_near_duplicates_is_one_pair(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    darken(images / "train/cat/3.png", images / "test/cat/like.png")
+    darken(images / "train/dog/5.png", images / "test/dog/like.png")
+    read()
+    assert re.search(
+        r"^2 images .* such as test/(cat|dog)/like.png and train/\1/", capsys.readouterr().out, re.MULTILINE
+    )
 
 
 def test_link_within_the_folder_is_followed(images: Path) -> None:

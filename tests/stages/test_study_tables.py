@@ -15,7 +15,7 @@ from fashion_mnist.study.plan import Study
 from pipeline.bytes.formats import read_json
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import STUDY, STUDY_TRIALS
-from pipeline.study.tables import data_digests, find_study
+from pipeline.study.tables import data_digests, find_study, parse_trials, write_trials
 from pipeline.tools.demo import PROJECT
 from tests.small_study import small_study, write_files
 
@@ -46,6 +46,16 @@ def test_study_that_was_written_is_read_again(params: Params, written: Study) ->
     assert found.predictions.keys() == written.predictions.keys()
     assert all((found.predictions[key] == made).all() for key, made in written.predictions.items())
     assert len(found.trials) == len(written.trials)
+
+
+def test_trials_are_written_in_one_order_smaller_networks_first(params: Params) -> None:
+    trials = small_study(params, LABELS).trials
+    content = write_trials(trials)
+    assert write_trials(trials[::-1]) == content
+    sweep = [trial for trial in parse_trials(content, name="trials.csv") if trial.kind == "sweep"]
+    assert [(trial.units, trial.seed) for trial in sweep[:15]] == [
+        (units, seed) for units in (16, 128, 1024) for seed in (1, 2, 3, 4, 5)
+    ]
 
 
 @pytest.mark.usefixtures("written")

@@ -190,3 +190,11 @@ def test_class_with_too_few_images_for_its_floor_is_named_and_fails_nothing() ->
     wrong = enough.copy()
     wrong[-30:] = 0
     assert "recall of c is 0.0 %" in verdict(enough, wrong, enough, floors=floors).failures[-1]
+
+
+@pytest.mark.parametrize(("count", "named"), [(5, "a, b, c, d, e"), (6, "a, b, c, d, e and 1 more")])
+def test_classes_too_small_for_their_floor_are_named_five_at_most(count: int, named: str) -> None:
+    labels = as_labels(range(count))
+    found = verdict(labels, labels, None, class_names="abcdef"[:count], floors=Floors(accuracy=0.1, recall=0.9))
+    (remark,) = [remark for remark in found.remarks if "too few" in remark]
+    assert remark.endswith(f"not held to it: {named}")

@@ -245,3 +245,9 @@ def test_svg_exchanges_ink_and_paper_where_dark_is_preferred(rendered: dict[str,
 def test_words_are_those_of_the_language() -> None:
     russian = accuracies(Language("ru"))
     assert [text.get_text() for text in russian.axes[0].texts] == ["87,00\u00a0%", "91,00\u00a0%"]
+
+
+def test_legend_of_recall_names_each_model_once() -> None:
+    scores = [ClassScore(name, 9, 0.5, 0.4, 0.6, 1) for name in ("Bag", "Coat", "Shirt")]
+    (legend,) = errors.recalls({"dense": scores, "cnn": scores}, ENGLISH).legends
+    assert [text.get_text() for text in legend.get_texts()] == [ENGLISH.model("dense"), ENGLISH.model("cnn")]

@@ -83,6 +83,7 @@ def test_recall_and_pairs_are_counted_from_the_predictions() -> None:
     recalls = rows(found.recalls)
     assert [cell.split(" (")[0] for cell in recalls["T-shirt/top"]] == ["0.00 %", "75.00 %"]
     assert [cell.split(" (")[0] for cell in recalls["Bag"]] == ["100.00 %"] * 2
+    assert [*rows(found.pairs)] == ["", "1", "2", "3", "4", "5"]
     assert rows(found.pairs)["1"] == ["T-shirt/top / Trouser: 4 (4 + 0)", "T-shirt/top / Trouser: 1 (1 + 0)"]
     assert "T-shirt/top, 75.00\u00a0%" in found.recall.alternative
 
@@ -104,6 +105,12 @@ def test_changed_images_are_tabulated_by_amount_and_by_direction() -> None:
     for table in found.tables:
         assert rows(table)["2"] == ["50.00 % (45.00 % to 55.00 %)"] * 2
     assert [rows(table)["up, left"] for table in found.directions] == [["75.00 %", "50.00 %"]] * 2
+
+
+def test_robustness_is_said_of_the_largest_rotation_and_noise() -> None:
+    halves = {f"{change}_{role}": 0.5 for change in ("rotation", "noise") for role in ("candidate", "baseline")}
+    said = say("position.other_see", candidate="cnn", baseline="dense", rotation=2.0, noise=2.0, **halves)
+    assert said == position(EVIDENCE).others
 
 
 def test_robustness_is_said_to_be_measured_on_the_images_there_are() -> None:
