@@ -7,8 +7,9 @@ import pytest
 from cosmic_ray.work_item import MutationSpec
 from coverage import CoverageData
 
-from checks.mutation import PROJECT, judge, judges_of, lines_of, matters, mutants, recorded, sample
+from checks.mutation import judge, judges_of, lines_of, matters, mutants, recorded, sample
 from checks.workflow import jobs
+from pipeline.tools.demo import PROJECT
 
 MODULE = '''"""Doubles."""
 

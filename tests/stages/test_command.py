@@ -85,5 +85,6 @@ def test_stage_has_the_name_of_dvc_without_the_place_of_dvc_yaml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_STAGE", "../dvc.yaml:train@cnn")
-    told = start(tmp_path, "-c", "from pipeline.runtime.command import STAGE; print(STAGE)", stdout=subprocess.PIPE)
+    script = "from pipeline.runtime.command import STAGE; print(STAGE)"
+    told = start(tmp_path, "-c", script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert told.stdout == "train@cnn\n"
