@@ -134,12 +134,12 @@ def mutants(roots: Iterable[str]) -> list[MutationSpec]:
 def sample(of: Iterable[MutationSpec], seed: int) -> Iterator[MutationSpec]:
     """Draw places without end, and for each one of its changes that matter: an operator has eleven, a number two."""
     places = defaultdict(list)
-    for mutant in sorted(of, key=lambda one: (one.module_path, one.start_pos, one.operator_name, one.occurrence)):
-        places[mutant.module_path, mutant.start_pos, mutant.end_pos].append(mutant)
-    chance = random.Random(seed)  # noqa: S311 - no secret
-    for place in chance.sample(list(places), len(places)):
-        changes = chance.sample(places[place], len(places[place]))
-        yield from islice(filter(matters, changes), 1)
+    for mutant in sorted(of, key=lambda one: (one.operator_name, one.occurrence)):
+        places[mutant.module_path.as_posix(), mutant.start_pos, mutant.end_pos].append(mutant)
+    # Each place has a lot of its own, so most of a sample stays when code or tests change.
+    lots = {place: random.Random(f"{seed} {place}") for place in places}  # noqa: S311 - no secret
+    for place in sorted(places, key=lambda place: lots[place].random()):
+        yield from islice(filter(matters, lots[place].sample(places[place], len(places[place]))), 1)
 
 
 def matters(mutant: MutationSpec) -> bool:

@@ -60,6 +60,13 @@ def test_same_seed_draws_the_same_mutants() -> None:
     assert first != other
 
 
+@pytest.mark.usefixtures("module")
+def test_sample_keeps_its_order_when_more_is_tested() -> None:
+    every = mutants(["code"])
+    drawn = list(sample(every, seed=1))
+    assert list(sample([one for one in every if one.start_pos != drawn[2].start_pos], seed=1)) == drawn[:2] + drawn[3:]
+
+
 UNIT, MANY, STAGE = "tests/unit/test_double.py", "tests/unit/test_all.py", "tests/stages/test_stage.py"
 
 

@@ -18,6 +18,7 @@ from fashion_mnist.errors import PipelineError
 from pipeline import download, normalize
 from pipeline.tools import check
 from pipeline.tools.demo import PROJECT, change_params
+from pipeline.tools.predict import read_picture
 
 RNG = np.random.default_rng(0)
 OWN = {"download.dataset": "folder", "download.name": "Own", "normalize.validation_images": 8}
@@ -244,3 +245,12 @@ def test_message_is_a_line_and_exit_code_1(images: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, "error: train/cat/z.png: is not an image; expected a PNG or JPEG\n")
+
+
+@pytest.mark.parametrize("size", [(9, 8), (11, 8), (10, 7), (10, 9)])
+def test_picture_of_another_size_is_not_classified_unless_it_is_scaled(tmp_path: Path, size: tuple[int, int]) -> None:
+    height, width = size
+    draw(tmp_path / "cat.png", height, width)
+    with pytest.raises(PipelineError, match=rf"cat\.png: {width}x{height} pixels; expected 8x10\. Scale it first"):
+        read_picture(tmp_path / "cat.png", (10, 8, 1), False)
+    assert read_picture(tmp_path / "cat.png", (10, 8, 1), True).shape == (10, 8, 1)

@@ -12,7 +12,7 @@ from fashion_mnist.errors import ParamsError
 from fashion_mnist.networks import cnn, network_names
 from fashion_mnist.params import Params
 from fashion_mnist.params.parsing import parse_params
-from fashion_mnist.params.training import TrainingParams
+from fashion_mnist.params.training import TrainingParams, without_defaults
 
 FROZEN = YAML(typ="safe").load((Path(__file__).parents[1] / "params.yaml").read_bytes())
 
@@ -283,3 +283,10 @@ def test_values_cannot_be_changed_after_parsing() -> None:
         frozen().train["cnn"].epochs = 3
     with pytest.raises(TypeError):
         frozen().report.article["cnn"] = None  # type: ignore[index]
+
+
+def test_what_a_training_leaves_to_the_defaults_does_not_tell_it_apart() -> None:
+    section = {"network": "cnn", "epochs": 5, "optimizer": "adam", "gone_since": 1}
+    assert TrainingParams.model_fields["optimizer"].default == "adam"
+    assert without_defaults(section) == {"network": "cnn", "epochs": 5, "gone_since": 1}
+    assert without_defaults(section | {"optimizer": "sgd"})["optimizer"] == "sgd"

@@ -116,6 +116,13 @@ def test_class_that_is_all_duplicates_is_named() -> None:
         assembled(Layout(CLASSES, TRAIN, TEST), images, duplicates="drop")
 
 
+def test_class_must_keep_an_image_beside_a_folder_of_validation() -> None:
+    images = TRAIN_IMAGES | VAL_IMAGES | TEST_IMAGES
+    images |= {name: TEST_IMAGES["test/owl/000.png"] for name in TRAIN_IMAGES if name.startswith("train/owl/")}
+    with pytest.raises(DataError, match=r"^class owl: 0 images of train are not in test; expected at least 1"):
+        assembled(Layout(CLASSES, TRAIN, TEST, VAL), images, duplicates="drop")
+
+
 def test_more_than_256_classes_have_labels_that_hold_them() -> None:
     classes = tuple(f"{number:03}" for number in range(300))
     files = [(f"train/{name}/{copy}.png", label) for label, name in enumerate(classes) for copy in range(3)]
