@@ -31,7 +31,7 @@ if Path(fashion_mnist.__file__).resolve().parents[2] != CHECKOUT:
     raise ImportError(f"fashion_mnist is {fashion_mnist.__file__}; expected {CHECKOUT / 'src'}: import pipeline first")
 
 # TensorFlow and MLflow make millions of objects at import, all of which stay. By default, a quarter of that time goes
-# into looking for garbage among them; so, 0.25 s of the 10.4 s of a full `track`, and no collection of the old ones.
+# into looking for garbage among them. With this threshold, a full `track` spends 0.25 of its 10.4 s on it.
 gc.set_threshold(50_000)
 # Without this, Python looks for garbage among them once more before it ends, for about a second.
 atexit.register(gc.freeze)
