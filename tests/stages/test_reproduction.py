@@ -1,7 +1,9 @@
 """Whether the committed results came out again: bit for bit, other bits, other inputs, or another kind of machine."""
 
+import json
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from ruamel.yaml import YAML
 from fashion_mnist.errors import ArtifactError
 from pipeline.gate import change, reproduction
 from pipeline.runtime import packages
-from pipeline.runtime.paths import COMPUTE_LOCK
+from pipeline.runtime.paths import COMPUTE_LOCK, archive_of
 from pipeline.tools.demo import PROJECT, change_params
 
 LOCK: dict[str, Any] = {
@@ -102,7 +104,7 @@ def test_other_inputs_are_named_and_not_held_against_the_machine(capsys: pytest.
     assert said.startswith(f"not comparable: {'train@cnn' if edit == 'parameter' else 'normalize'} ")
 
 
-@pytest.mark.parametrize("reason", ["cpu", "instructions", "numpy"])
+@pytest.mark.parametrize("reason", ["cpu", "instructions", "numpy", "layer"])
 def test_gate_judges_where_no_bits_are_promised(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
@@ -116,6 +118,8 @@ def test_gate_judges_where_no_bits_are_promised(
         monkeypatch.setattr(reproduction, "has_avx2", lambda: False)
     elif reason == "instructions":
         change_params(Path("params.yaml"), {"train.cnn.instructions": "native"})
+    elif reason == "layer":
+        write_archive("BatchNormalization")
     else:  # results of a machine whose packages are not the locked ones
         monkeypatch.setattr(
             packages, "package_fault", lambda package: "is not that" if package.name == "numpy" else None
@@ -125,8 +129,25 @@ def test_gate_judges_where_no_bits_are_promised(
     assert "other bits from train@cnn on, as expected" in said
     assert said.endswith("gate: cannot judge. it asks for more\n")
     named = {"cpu": "promised on x86-64 with AVX2", "instructions": "instructions is native", "numpy": "numpy: is not"}
+    named["layer"] = "cnn has BatchNormalization"
     assert [cause for cause, text in named.items() if text in said] == [reason]
     assert verdict(capsys, "--strict")[0] == 2
+
+
+def write_archive(layer: str) -> None:
+    """Write the cnn's archive, as far as it is read here."""
+    archive_of("cnn").parent.mkdir(parents=True)
+    with zipfile.ZipFile(archive_of("cnn"), "w") as archive:
+        archive.writestr("config.json", json.dumps({"layers": [{"class_name": layer}]}))
+
+
+@pytest.mark.parametrize(("layer", "differing"), [("Dense", ["train"]), ("BatchNormalization", ["normalize", "train"])])
+def test_layer_excuses_nothing_but_its_own_training(
+    capsys: pytest.CaptureFixture[str], layer: str, differing: list[str]
+) -> None:
+    write_archive(layer)
+    write_lock(**dict.fromkeys(differing, "other"))
+    assert "NOT reproduced" in verdict(capsys)[1]
 
 
 def test_damaged_lock_is_named() -> None:
