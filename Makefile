@@ -102,7 +102,7 @@ audit: $(VENV)/dev ## look up the locked packages among known vulnerabilities; n
 demo: $(VENV)/run ## run the pipeline on synthetic garments, in .demo, without a network
 	python -m pipeline.tools.demo
 
-study: $(VENV)/run ## train each model many times, here or on a Dask cluster; about two hours, resumes when stopped
+study: $(VENV)/run ## train each model many times, here or on a Dask cluster; about five hours, resumes when stopped
 	dvc repro study/dvc.yaml
 
 bench: $(VENV)/bench data/raw ## time training, the whole pipeline and MLflow, up to an hour; JSON=FILE keeps it all

@@ -19,7 +19,7 @@ NAMES = (*CLASS_NAMES, *TRANSLATED_NAMES["ru"])
 
 def found_in(path: Path) -> list[str]:
     """List the facts about Fashion-MNIST that a file holds; of numbers, those that are no part of another one."""
-    text = re.sub(r"(?<=\d)[_,](?=\d{3}\b)", "", path.read_text())
+    text = re.sub(r"(?<=\d)[_,](?=\d{3}\b)|epochs: \d+", "", path.read_text())
     numbers = [number for number in NUMBERS if re.search(rf"(?<![\w.]){number}(?![\w.]|[.,]\d)", text)]
     return numbers + [name for name in NAMES if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
 
