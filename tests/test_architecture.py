@@ -179,6 +179,7 @@ print(*{{name.split('.')[0] for name in sys.modules}})
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "call", "unwanted"),
     [

@@ -11,6 +11,8 @@ import pytest
 
 from tests.processes import PROJECT, Process, folder_of_python, run_python
 
+pytestmark = pytest.mark.slow
+
 CODE = {"PYTHONPATH": f"{PROJECT}:{PROJECT / 'src'}", "PATH": ""}
 
 

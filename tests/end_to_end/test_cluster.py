@@ -119,27 +119,33 @@ def finish(process: "subprocess.Popen[str]", folder: Path) -> None:
     assert process.returncode == 0, said_in(folder)
 
 
-def test_by_hand_with_a_worker_killed_and_others_refused(
+def test_by_hand_and_over_ssh_with_a_worker_killed_and_others_refused(
     checkouts: Callable[[str], Path], expected: dict[str, str], tmp_path: Path
 ) -> None:
     scheduler_line, worker_line = lines_of_page(".venv/bin/dask scheduler")
+    login_lines = "\n".join(lines_of_page("for host"))
     address = {"HOST": "127.0.0.1", "8786": free_port()}
-    driver, first, second = checkouts("driver"), checkouts("first"), checkouts("a second")
+    driver, first, remote = checkouts("driver"), checkouts("a first"), checkouts("remote")
     other, elsewhere = checkouts("other"), tmp_path / "elsewhere"
     edit_loop(other, moves_bits=True)
-    edit_loop(second, moves_bits=False)  # which is no reason to refuse it
+    edit_loop(remote, moves_bits=False)  # which is no reason to refuse it
     elsewhere.mkdir()
     (elsewhere / ".venv").symlink_to(sys.prefix)  # no checkout, as the scheduler needs none
     worker_line = fill(worker_line, address)
+    login_lines = fill(login_lines, {"HOST1 HOST2": "127.0.0.1", "/path/to/checkout": remote} | address)
     with ExitStack() as typed:
         scheduler = typed.enter_context(shell(fill(scheduler_line, {"8786": address["8786"]}), elsewhere))
-        lost, *rest = [typed.enter_context(shell(worker_line, each)) for each in (first, second, other, elsewhere)]
+        lost, *rest = [typed.enter_context(shell(worker_line, each)) for each in (first, other, elsewhere)]
+        path = typed.enter_context(path_with_ssh(tmp_path))
+        login = typed.enter_context(shell(login_lines, driver, PATH=path))
+        assert login.wait(60) == 0, said_in(driver)
         with study(driver, fill("tcp://HOST:8786", address)) as running:
             wait_until(lambda: running.poll() is not None or len(stored(driver)) >= 2)
             kill(lost)
             finish(running, driver)
         os.killpg(scheduler.pid, signal.SIGINT)
         assert [worker.wait(60) for worker in rest]  # they end with the scheduler
+        wait_until(lambda: "End worker" in (remote / "worker.log").read_text(), seconds=60)
     refused = [line for line in said_in(driver).splitlines() if "is refused" in line]
     assert len(refused) == 2
     assert any("a short training of dense gives other figures than on the driver" in line for line in refused)
@@ -148,26 +154,16 @@ def test_by_hand_with_a_worker_killed_and_others_refused(
     assert not (other / "study/trials").exists()
 
 
-def test_over_ssh(checkouts: Callable[[str], Path], expected: dict[str, str], tmp_path: Path) -> None:
-    driver, remote = checkouts("driver"), checkouts("remote")
-    address = {"HOST": "127.0.0.1", "8786": free_port()}
-    (scheduler_line, _), lines = lines_of_page(".venv/bin/dask scheduler"), lines_of_page("for host")
-    values = {"HOST1 HOST2": "127.0.0.1", "/path/to/checkout": remote} | address
-    with sshd(tmp_path) as (port, key):
+@contextmanager
+def path_with_ssh(folder: Path) -> Iterator[str]:
+    """Run an SSH server until the block ends; a PATH on which `ssh` finds it."""
+    with sshd(folder) as (port, key):
         known = {"Port": port, "IdentityFile": key, "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null"}
-        (tmp_path / "ssh_config").write_text("".join(f"{name} {value}\n" for name, value in known.items()))
-        (tmp_path / "bin").mkdir()
-        (tmp_path / "bin/ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {tmp_path}/ssh_config "$@"\n')
-        (tmp_path / "bin/ssh").chmod(0o755)
-        path = f"{tmp_path}/bin:{environment_of()['PATH']}"
-        with shell(fill(scheduler_line, {"8786": address["8786"]}), driver) as scheduler:
-            with shell(fill("\n".join(lines), values), driver, PATH=path) as login:
-                assert login.wait(60) == 0, said_in(driver)
-            with study(driver, fill("tcp://HOST:8786", address)) as running:
-                finish(running, driver)
-            os.killpg(scheduler.pid, signal.SIGINT)
-            wait_until(lambda: "End worker" in (remote / "worker.log").read_text(), seconds=60)
-    assert results_in(driver) == expected
+        (folder / "ssh_config").write_text("".join(f"{name} {value}\n" for name, value in known.items()))
+        (folder / "bin").mkdir()
+        (folder / "bin/ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n')
+        (folder / "bin/ssh").chmod(0o755)
+        yield f"{folder}/bin:{environment_of()['PATH']}"
 
 
 def test_on_slurm_with_a_job_cancelled(

@@ -4,8 +4,6 @@ import hashlib
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,11 +19,11 @@ from tests.end_to_end.conftest import (
     copy_workspace,
     environment_of,
     environment_of_dvc,
-    free_port,
     run_dvc,
     run_module,
+    with_forks,
 )
-from tests.processes import run_python
+from tests.processes import Process, run_python
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +38,7 @@ SMALL_STUDY = {
     "study.sweep": {"dense": {"units": [8], "epochs": 3, "seeds": 1}},
 }
 TRIALS = 7  # 2 replicates of 3 kinds, 1 size
+ERRORS = "errors.log"
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +66,14 @@ class Disturbed(NamedTuple):
 @pytest.fixture(scope="module")
 def disturbed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Disturbed:
     folder = copy_workspace(workspace, tmp_path_factory.mktemp("disturbed") / "clone")
-    with started(folder, "pipeline.study") as study:
+    with started(folder) as study:
         wait_until(lambda: len(stored(folder)) >= 1)
         study.send_signal(signal.SIGINT)
-        said = study.communicate(timeout=240)[1]
-    interrupted = (study.returncode, said, stored(folder), len(trials_running(folder)))
-    with started(folder, "pipeline.study") as study:
+        code = study.wait(240)
+    interrupted = (code, (folder / ERRORS).read_text(), stored(folder), len(trials_running(folder)))
+    with started(folder) as study:
         wait_until(lambda: len(stored(folder)) >= len(interrupted[2]) + 1)
         study.kill()
-        study.wait()
     kept = stored(folder)
     with suppress(AssertionError):  # a trial that is still importing notices a little later
         wait_until(lambda: not trials_running(folder), seconds=120)
@@ -118,27 +116,19 @@ def trials_running(folder: Path) -> list[psutil.Process]:
 
 
 @contextmanager
-def started(folder: Path, *command: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run a command of this environment in a workspace until the block ends."""
-    with (folder / f"{free_port()}.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=folder,
-            env=environment_of() | environment,
-            stdout=log,
-            stderr=subprocess.PIPE if command[0].startswith("pipeline") else log,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-            if process.stderr:
-                process.stderr.close()
-            if process.stderr:
-                process.stderr.close()
+def started(folder: Path) -> Iterator[Process]:
+    """Start the study of a workspace in a fork, and its trials in others; all end with the block."""
+    process = Process(
+        ["-m", "pipeline.study"],
+        folder=folder,
+        environment=with_forks(environment_of()),
+        out=folder / "said.log",
+        errors=folder / ERRORS,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
 def wait_until(condition: object, *, seconds: float = 300) -> None:
@@ -221,12 +211,12 @@ def edit_loop(folder: Path, *, moves_bits: bool) -> None:
 
 
 def test_code_that_changes_while_a_study_runs_is_noticed(fresh: Path) -> None:
-    with started(fresh, "pipeline.study") as study:
+    with started(fresh) as study:
         wait_until(lambda: len(stored(fresh)) >= 1)
         kept = stored(fresh)
         edit_loop(fresh, moves_bits=True)
-        said = study.communicate(timeout=240)[1]
-    assert study.returncode == 1
+        assert study.wait(240) == 1
+    said = (fresh / ERRORS).read_text()
     assert said.splitlines()[-1].startswith("error: ")
     assert "a short training of dense gives other figures" in said
     assert len(stored(fresh)) <= len(kept) + 2  # what was nearly done when the file changed
@@ -247,9 +237,8 @@ def test_comment_makes_no_study_old(studied: Path, tmp_path: Path, is_clone: boo
 def test_edit_that_moves_bits_makes_the_whole_study_old(studied: Path, tmp_path: Path) -> None:
     folder = copy_workspace(studied, tmp_path / "clone")
     edit_loop(folder, moves_bits=True)
-    with started(folder, "pipeline.study") as study:
+    with started(folder) as study:
         wait_until(lambda: study.poll() is not None or len(stored(folder)) > TRIALS)
-        study.kill()
     assert len(stored(folder)) > TRIALS
 
 

@@ -56,6 +56,7 @@ def test_module_that_hides_the_installed_package_is_named(
         check_packages()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", STAGES, ids=" ".join)
 def test_every_command_that_decides_bytes_refuses_it_in_one_line(
     reproduced: Reproduced, other_numpy: Path, command: list[str]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fashion_mnist.report import page as page_module
 from fashion_mnist.report.evidence import PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.page import make_report
@@ -18,6 +19,12 @@ say = Language("en").say
 DENSE, CNN = "dense network", "convolutional network"
 # 87.5 % and 95 % of forty images; three trainings each.
 COUNTED = counted((4, 5, 6), (1, 2, 3))
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing the figures of a whole page would take seconds."""
+    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
 
 
 def replicated(study: Study, *, dataset: str = "fashion_mnist") -> PageSection:
