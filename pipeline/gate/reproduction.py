@@ -23,8 +23,8 @@ from pipeline.runtime.packages import check_packages
 from pipeline.runtime.parameters import read_params
 from pipeline.runtime.paths import DVC_LOCK, archive_of
 
-# Keras' layers and activations for which TensorFlow uses instructions that Intel and AMD round differently:
-# docs/decisions/0020.
+# Keras' layers and activations for which TensorFlow uses approximations of the CPU, which Intel and AMD compute
+# differently: docs/decisions/0020.
 BY_MAKER = (
     "BatchNormalization",
     "GroupNormalization",
