@@ -1,5 +1,7 @@
 """What tests of every kind share: TensorFlow, configured once; the order of files. Processes: tests/processes.py."""
 
+import sys
+
 import pytest
 
 import pipeline  # noqa: F401 - sets what Keras and TensorFlow read from the environment when they are imported
@@ -43,9 +45,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def tensorflow_runtime() -> None:
-    """TensorFlow as the stages configure it; once, for thread counts cannot change after it has computed."""
-    from fashion_mnist.training.determinism import configure_tensorflow
+    """Configure TensorFlow as the stages do, if tests import it: threads cannot be changed after it has computed."""
+    if "tensorflow" in sys.modules:
+        from fashion_mnist.training.determinism import configure_tensorflow
 
-    configure_tensorflow(seed=1, workers=2)
+        configure_tensorflow(seed=1, workers=2)

@@ -10,7 +10,6 @@ from pipeline.tools.demo import PROJECT
 from tests.unit.small_networks import CLASSES, SHAPE
 
 
-@pytest.mark.usefixtures("tensorflow_runtime")
 def test_every_section_builds_a_network_that_gives_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
     params = read_params()

@@ -61,7 +61,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory, tensorflow_runtime: None) -> Reproduced:  # noqa: ARG001
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Reproduced:
     """Every stage run once, in order, in this process."""
     folder = tmp_path_factory.mktemp("reproduced")
     make_inputs(folder)

@@ -100,7 +100,6 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_1(workspace: Path, stage:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.usefixtures("tensorflow_runtime")
 def test_every_stage_says_on_help_what_it_reads_and_writes(capsys: pytest.CaptureFixture[str]) -> None:
     silent = []
     for stage in ("download", "normalize", "train", "evaluate", "report", "track"):

@@ -12,7 +12,6 @@ from fashion_mnist.errors import ArtifactError
 from pipeline.runtime.packages import check_packages
 from pipeline.runtime.paths import COMPUTE_LOCK, REQUIREMENTS
 from pipeline.tools.demo import PROJECT
-from tests.stages.conftest import Reproduced
 
 STAGES = [["download"], ["normalize"], ["train", "dense"], ["evaluate"], ["report"], ["tools.check"], ["study"]]
 
@@ -59,12 +58,12 @@ def test_module_that_hides_the_installed_package_is_named(
 @pytest.mark.slow
 @pytest.mark.parametrize("command", STAGES, ids=" ".join)
 def test_every_command_that_decides_bytes_refuses_it_in_one_line(
-    reproduced: Reproduced, other_numpy: Path, command: list[str]
+    workspace: Path, other_numpy: Path, command: list[str]
 ) -> None:
     module, *arguments = command
     done = subprocess.run(
         [sys.executable, "-m", f"pipeline.{module}", *arguments],
-        cwd=reproduced.folder,
+        cwd=workspace,
         env={"PYTHONPATH": f"{PROJECT}:{other_numpy}", "PATH": ""},
         capture_output=True,
         text=True,

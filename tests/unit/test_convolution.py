@@ -6,9 +6,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import numpy.typing as npt
-import pytest
-
-pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
 
 PAGE = (Path(__file__).parents[2] / "docs/convolution.md").read_text()
 IMAGE, KERNEL, CONVOLVED, BLOCKS, POOLED = (

@@ -12,8 +12,6 @@ from fashion_mnist.networks import build, find_network
 from fashion_mnist.params.training import TrainingParams
 from tests.unit.small_networks import CLASSES, SHAPE
 
-pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
-
 BEGIN = """
 import keras
 from keras import layers

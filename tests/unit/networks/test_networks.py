@@ -16,8 +16,6 @@ from fashion_mnist.params.training import TrainingParams
 from fashion_mnist.training.inference import predict
 from tests.unit.small_networks import CLASSES, SHAPE, small_cnn
 
-pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
-
 PROJECT = Path(__file__).parents[3]
 
 

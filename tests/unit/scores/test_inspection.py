@@ -9,8 +9,6 @@ from fashion_mnist.networks import cnn, dense
 from fashion_mnist.scores.inspection import look_inside, multiply_adds
 from tests.unit.small_networks import SHAPE, SMALL, small_cnn, small_dense
 
-pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
-
 
 @pytest.fixture(scope="module")
 def images() -> Floats:

@@ -9,8 +9,6 @@ from fashion_mnist.study.plan import Kind, Trial
 from fashion_mnist.study.trial import choose_splits, run_trial
 from tests.unit.small_networks import SMALL
 
-pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
-
 
 @pytest.fixture(scope="module")
 def train() -> Split:

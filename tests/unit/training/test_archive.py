@@ -19,8 +19,6 @@ from fashion_mnist.training.archive import canonical_archive, from_archive, refu
 from fashion_mnist.training.inference import predict
 from tests.unit.small_networks import small_cnn, small_dense
 
-pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
-
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 NO_NETWORK = b'{"module": "keras", "class_name": "Sequential", "config": {"layers": []}}'
 # The beginning of an entry in the directory of a zip file, up to the flag of encryption.

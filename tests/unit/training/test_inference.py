@@ -10,8 +10,6 @@ from fashion_mnist.data.split import Floats
 from fashion_mnist.training.inference import predict
 from tests.unit.small_networks import small_cnn, small_dense
 
-pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
-
 
 @pytest.fixture(scope="module")
 def images() -> Floats:

@@ -23,8 +23,6 @@ from pipeline.tools.demo import PROJECT
 from tests.processes import run_python
 from tests.unit.small_networks import SMALL
 
-pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
-
 # Two whole batches of 32, and a rest of 6.
 IMAGES = 70
 

@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from fashion_mnist.training.optimizers import cosine, one_cycle
 
-pytestmark = pytest.mark.usefixtures("tensorflow_runtime")
-
 
 def test_one_cycle_rises_in_the_first_quarter_and_falls_to_zero() -> None:
     rate = one_cycle(0.8, 16)
