@@ -14,7 +14,8 @@ from tests.processes import run_python
 pytestmark = pytest.mark.slow
 
 FOLDERS = ("pipeline", "src", "requirements")
-# Edits each file in turn, asks DVC which stages have a dependency that changed, and takes the edit back.
+# Edits one of the files that lie in the same dependencies, asks DVC which stages have a dependency that changed, and
+# takes the edit back.
 ASK = """
 import json, sys
 from pathlib import Path
@@ -24,7 +25,11 @@ assert repo.status(targets=["dvc.yaml"]) == {}
 stages = [stage for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"]  # not the study
 # Nothing changed, so stages with the same dependency have the same hash of it: one of them speaks for all.
 deps = {dep.fs_path: dep for stage in stages for dep in stage.deps if hasattr(dep, "fs_path")}.values()
+alike = {}
 for name in json.loads(sys.argv[1]):
+    path = Path(name).resolve()
+    alike.setdefault(tuple(dep.fs_path for dep in deps if path.is_relative_to(dep.fs_path)), []).append(name)
+for name, *others in alike.values():
     path = Path(name).resolve()
     before = path.read_bytes()
     path.write_bytes(before + b"\\n# edited\\n")
@@ -33,6 +38,7 @@ for name in json.loads(sys.argv[1]):
         stage.addressing for stage in stages if any(changed.get(getattr(dep, "fs_path", None)) for dep in stage.deps)
     ]
     path.write_bytes(before)
+    answers |= dict.fromkeys(others, answers[name])
 print(json.dumps(answers))
 """
 
@@ -63,7 +69,7 @@ def workspace(tracked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def answers(workspace: Path) -> dict[str, set[str]]:
-    """The stages that DVC would run after an edit of each file."""
+    """The stages that DVC would run after an edit of each file, as it says of one among those in the same folders."""
     files = [
         path.relative_to(workspace).as_posix()
         for folder in FOLDERS

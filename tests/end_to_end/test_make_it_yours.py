@@ -41,7 +41,7 @@ class Example(NamedTuple):
     classes: list[str]
     shape: tuple[int, int, int]
     least_accuracy: float
-    is_predicted: bool = False  # one of the two, for the sake of time
+    is_used: bool = False  # served and asked by predict: one of the two, for the sake of time
 
 
 EXAMPLES = {
@@ -58,7 +58,7 @@ EXAMPLES = {
         ["Kreuz groß", "bar", "round disc"],
         (40, 32, 3),
         0.8,
-        is_predicted=True,
+        is_used=True,
     ),
 }
 
@@ -85,16 +85,16 @@ class Followed(NamedTuple):
     """A workspace in which the page was followed: what DVC and the gate said, what the served model and predict gave.
 
     served: the answer to the first images of test. wrong: the answer to images of another size. names: what predict
-    calls twelve pictures of the last class.
+    calls twelve pictures of the last class. All three: None if the example is not used.
     """
 
     folder: Path
     example: Example
     said: str
     gate: "subprocess.CompletedProcess[str]"
-    served: Any
-    wrong: requests.Response
-    names: list[str]
+    served: Any = None
+    wrong: requests.Response | None = None
+    names: list[str] | None = None
 
 
 def follow(folder: Path, example: Example) -> Followed:
@@ -113,8 +113,11 @@ def follow(folder: Path, example: Example) -> Followed:
     ):
         commit(folder, *arguments)
     gate = run_module("gate", folder=folder)
-    names = predict(folder, example) if example.is_predicted else []
-    return Followed(folder, example, done.stdout, gate, *serve(folder, example), names)
+    followed = Followed(folder, example, done.stdout, gate)
+    if not example.is_used:
+        return followed
+    served, wrong = serve(folder, example)
+    return followed._replace(served=served, wrong=wrong, names=predict(folder, example))
 
 
 def commit(folder: Path, *arguments: str) -> None:
@@ -162,6 +165,13 @@ def workspaces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Followed]:
 @pytest.fixture(params=list(EXAMPLES))
 def followed(request: pytest.FixtureRequest, workspaces: dict[str, Followed]) -> Followed:
     return workspaces[request.param]
+
+
+@pytest.fixture
+def used(workspaces: dict[str, Followed]) -> Followed:
+    """The example whose model is served and asked."""
+    (found,) = (followed for followed in workspaces.values() if followed.example.is_used)
+    return found
 
 
 def read_json(path: Path) -> Any:
@@ -230,20 +240,22 @@ def test_gate_holds_first_results_to_the_floors_and_compares_the_next(followed: 
     assert "the same bytes as at the baseline" in again.stdout
 
 
-def test_served_model_answers_with_its_own_shapes_and_classes(followed: Followed) -> None:
-    example, found = followed.example, followed.served
-    labels = np.load(followed.folder / "data/normalized/test/labels.npy")[:IMAGES]
+def test_served_model_answers_with_its_own_shapes_and_classes(used: Followed) -> None:
+    example, found = used.example, used.served
+    labels = np.load(used.folder / "data/normalized/test/labels.npy")[:IMAGES]
     assert np.shape(found["probabilities"]) == (IMAGES, len(example.classes))
     assert np.mean([example.classes[label] == name for label, name in zip(labels, found["names"], strict=True)]) > 0.7
 
 
-def test_served_model_refuses_another_shape_and_names_its_own(followed: Followed) -> None:
-    assert followed.wrong.status_code == 400
-    assert f"of shape (n, {', '.join(map(str, followed.example.shape))})" in followed.wrong.text
+def test_served_model_refuses_another_shape_and_names_its_own(used: Followed) -> None:
+    assert used.wrong is not None
+    assert used.wrong.status_code == 400
+    assert f"of shape (n, {', '.join(map(str, used.example.shape))})" in used.wrong.text
 
 
-def test_pictures_are_classified_as_they_are(workspaces: dict[str, Followed]) -> None:
-    assert workspaces["shapes"].names.count("round disc") >= 10
+def test_pictures_are_classified_as_they_are(used: Followed) -> None:
+    assert used.names is not None
+    assert used.names.count("round disc") >= 10
 
 
 def test_changed_image_is_noticed_and_nothing_to_do_is_said(workspaces: dict[str, Followed], tmp_path: Path) -> None:

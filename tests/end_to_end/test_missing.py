@@ -114,7 +114,6 @@ def test_what_was_deleted_is_made_again_by_track_as_predict_says(what: str, move
         assert code == 1
         assert "run `python -m pipeline.track`" in said
     track(moved)
-    assert SAID_AGAIN in track(moved)
     assert by_model(describe_store(client_of(moved))) == by_model(describe_store(client_of(tracked)))
 
 

@@ -1,20 +1,14 @@
 """README's recipe for a model, followed in a workspace: it alone trains, and everything else takes it in."""
 
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.tools.demo import PROJECT
-from tests.end_to_end.conftest import copy_workspace, environment_of, run_dvc, stages_in
+from tests.end_to_end.conftest import copy_workspace, run_dvc, stages_in
 
 pytestmark = pytest.mark.slow
-
-# The tests that know of models and networks.
-MODEL_TESTS = ("tests/unit/networks", "tests/unit/test_params.py", "tests/test_architecture.py")
 
 
 def recipe() -> tuple[str, str, str]:
@@ -52,20 +46,3 @@ def test_the_new_model_is_scored_compared_and_reported(followed: tuple[Path, str
     page = (folder / "reports/report.md").read_text()
     assert re.search(r"^\|  ?\|.* mlp2 ", page, re.MULTILINE)
     assert (folder / "reports/figures/confusion_mlp2.svg").is_file()
-
-
-def test_tests_that_know_of_models_pass_with_it(followed: tuple[Path, str]) -> None:
-    folder, _ = followed
-    for name in ("tests", "checks"):
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(PROJECT / name, folder)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *MODEL_TESTS],
-        cwd=folder,
-        env=environment_of(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]

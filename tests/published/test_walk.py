@@ -1,4 +1,4 @@
-"""From a clone to a repository of one's own: docs/make-it-yours.md and .ci/run, by make, on drawn pictures."""
+"""From a clone to a repository of one's own: docs/make-it-yours.md, README's new model, .ci/run; on drawn pictures."""
 
 import os
 import re
@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from pipeline.tools.demo import PROJECT
 from tests.end_to_end.conftest import environment_of, free_port
 from tests.end_to_end.own_images import write_shapes
+from tests.end_to_end.test_recipe import recipe
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 MAKE = """#!/bin/sh
 case "$1" in test-all|emulate) echo "left out: make $1";; *) exec {make} "$@";; esac
 """
-# The tests that read the project's own files, whose content `make own` changes.
+# The tests that read the project's own files, whose content `make own` and a new model change.
 TESTS = (
     "tests/test_docs.py",
     "tests/test_architecture.py",
@@ -91,6 +92,9 @@ def test_ci_reproduces_and_judges_the_first_results(clone: Clone) -> None:
     for section, changes in FEW.items():
         for key, change in changes.items():
             params[section][key] = {**params[section][key], **change} if isinstance(change, dict) else change
+    name, network, section = recipe()  # of a model that README adds
+    (clone.folder / name).write_text(network)
+    params["train"] |= yaml.load(section)
     yaml.dump(params, clone.folder / "params.yaml")
     clone.type("make", "repro")
     page = (PROJECT / "docs/make-it-yours.md").read_text()
