@@ -25,7 +25,19 @@ def english() -> Report:
 
 @pytest.fixture(scope="module")
 def russian() -> Report:
-    return make_report(evidence(language="ru", study=STUDY))
+    with pytest.MonkeyPatch.context() as patch:
+        leave_pictures_empty(patch)
+        return make_report(evidence(language="ru", study=STUDY))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing the figures of a whole page takes seconds."""
+    leave_pictures_empty(monkeypatch)
+
+
+def leave_pictures_empty(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(page_module, "render_svg", lambda _: b"")
 
 
 class Browser(HTMLParser):
@@ -62,11 +74,11 @@ def test_comparison_is_that_of_the_candidate_with_the_baseline(english: Report) 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize(("unit", "decimal"), [("share", "93.21 %"), ("number", "0.9321")])
+@pytest.mark.usefixtures("no_pictures")
 def test_new_metric_gets_its_row_without_a_text(
     language: str, unit: Any, decimal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(METRICS, "top_two_accuracy", Metric(lambda _: 0.0, unit, of_probabilities=True))
-    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
     page = make_report(evidence(language=language, top_two_accuracy=0.93214)).markdown
     assert page_cells(page, "top two accuracy") == [Language(language).write(decimal)] * 2
 
@@ -78,6 +90,7 @@ def test_every_metric_has_a_row(language: str, english: Report, russian: Report)
     assert [name for name in names if f"\n| {name} |" not in page.replace("**", "")] == []
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_models_without_a_name_of_their_own_appear_under_that_of_the_code() -> None:
     report = make_report(evidence(models={"dense": DENSE, "cnn": CNN, "cnn_one_cycle": predicted(2, 3)}))
     assert page_cells(report.markdown, "**test accuracy**") == ["57.50 %", "95.00 %", "95.00 %"]
@@ -87,8 +100,8 @@ def test_models_without_a_name_of_their_own_appear_under_that_of_the_code() -> N
     assert "| cnn_one_cycle |" in report.markdown
 
 
-def test_synthetic_data_are_announced(english: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
+@pytest.mark.usefixtures("no_pictures")
+def test_synthetic_data_are_announced(english: Report) -> None:
     notice = Language("en").say("page.notice")
     page = make_report(evidence(dataset="synthetic")).markdown
     assert page.splitlines()[2] == f"> {notice}"
@@ -158,6 +171,7 @@ def test_russian_page_holds_no_english_words(russian: Report) -> None:
     assert set(re.findall(r"[A-Za-z]+", text)) - names == {"float", "False", "True"}
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     used = set()
 
@@ -171,7 +185,6 @@ def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
             return super().name(kind, word)
 
     monkeypatch.setattr(evidence_module, "Language", Recording)
-    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
     for shown in (
         evidence(),
         evidence(models={"dense": CNN, "cnn": DENSE}),
@@ -199,10 +212,10 @@ def test_tables_have_equally_many_cells_in_each_row(english: Report, russian: Re
 
 @pytest.mark.parametrize("study", [STUDY, None])
 @pytest.mark.parametrize("layers", [True, False])
+@pytest.mark.usefixtures("no_pictures")
 def test_page_has_no_trailing_space_no_double_blank_line_and_ends_in_one_newline(
-    layers: bool, study: Study | None, monkeypatch: pytest.MonkeyPatch
+    layers: bool, study: Study | None
 ) -> None:
-    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
     page = make_report(evidence(layers=layers, dataset="synthetic", study=study)).markdown
     assert [line for line in page.splitlines() if line != line.rstrip()] == []
     assert "\n\n\n" not in page
@@ -213,8 +226,8 @@ def test_same_evidence_gives_the_same_bytes(english: Report) -> None:
     assert make_report(evidence(study=STUDY)) == english
 
 
-def test_page_on_a_folder_shows_its_names_and_nothing_of_the_article(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
+@pytest.mark.usefixtures("no_pictures")
+def test_page_on_a_folder_shows_its_names_and_nothing_of_the_article() -> None:
     for study in (None, STUDY):
         page = make_report(evidence(dataset="folder", study=study)).markdown
         assert page.startswith("# convolutional network versus dense network on Ten things\n")
@@ -225,8 +238,8 @@ def test_page_on_a_folder_shows_its_names_and_nothing_of_the_article(monkeypatch
     assert "татье" not in russian
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_of_many_classes_the_hardest_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
     monkeypatch.setattr(errors_module, "MOST_SHOWN", 3)
     page = make_report(evidence(dataset="folder")).markdown
     rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| thing ")]

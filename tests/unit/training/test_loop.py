@@ -68,7 +68,7 @@ def fit_by_hand(model: keras.Model, train: Split, params: Params) -> list[tuple[
     """Train as Keras would batch by batch; return the mean loss and accuracy of each epoch before its steps."""
     steps = params.epochs * -(-len(train.labels) // params.batch_size)
     loss_of = keras.losses.CategoricalCrossentropy(label_smoothing=params.label_smoothing)
-    model.compile(as_keras(params, steps=steps), loss_of, jit_compile=False)
+    model.compile(as_keras(params, steps=steps), loss_of, run_eagerly=True)
     rng = np.random.default_rng(params.seed)
     counts = np.bincount(train.labels)
     of_class = len(train.labels) / (len(counts) * counts) if params.class_weights else np.ones(len(counts))
@@ -79,7 +79,7 @@ def fit_by_hand(model: keras.Model, train: Split, params: Params) -> list[tuple[
         for start in range(0, len(order), params.batch_size):
             images, labels = (values[order[start : start + params.batch_size]] for values in train)
             wanted, weights = keras.utils.to_categorical(labels, 10), of_class[labels]
-            probabilities = model.predict_on_batch(images)
+            probabilities = model(images, training=False).numpy()
             loss += len(labels) * (float(loss_of(wanted, probabilities, weights)) + float(sum(model.losses)))
             right += np.count_nonzero(probabilities.argmax(axis=1) == labels)
             step += 1
