@@ -11,6 +11,7 @@ import pipeline  # noqa: F401 - sets what Keras and TensorFlow read from the env
 FIRST = (
     "tests/end_to_end/test_study.py",
     "tests/end_to_end/test_cluster.py",
+    "tests/published/test_walk.py",
     "tests/end_to_end/",
     "tests/stages/test_numerics.py",
     "tests/test_",
