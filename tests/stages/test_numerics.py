@@ -66,6 +66,26 @@ def test_limits_are_not_set_where_avx2_is_missing(monkeypatch: pytest.MonkeyPatc
     assert not set(environment) & set(AVX2)
 
 
+@pytest.mark.parametrize(
+    ("machine", "flags", "found"),
+    [
+        ("x86_64", "avx avx2 bmi1", True),
+        ("AMD64", "avx avx2 bmi1", True),
+        ("x86_64", "avx bmi1", False),
+        ("aarch64", "avx avx2 bmi1", False),
+        ("x86_64", None, False),
+    ],
+)
+def test_avx2_is_what_linux_says_of_an_x86_cpu(
+    machine: str, flags: str | None, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(numerics, "CPUINFO", tmp_path / "cpuinfo")
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+    assert has_avx2() is found
+
+
 @pytest.mark.parametrize(("instructions", "limited"), [("avx2", True), ("native", False)])
 def test_native_lifts_the_limits_on_tensorflow(instructions: str, limited: bool) -> None:
     environment = SETTINGS | AVX2

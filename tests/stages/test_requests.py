@@ -204,11 +204,13 @@ def test_fast_reader_gives_the_verdict_of_json_wherever_a_piece_is_put(
             assert said == verdict(data, plain=False, monkeypatch=patching), data
 
 
-def test_usual_requests_are_read_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("shape", [(28, 28, 1), (4, 5, 3)])
+def test_usual_requests_are_read_fast(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.resize(np.arange(256), (3, *shape)).tolist()
+    requests = [json.dumps({"inputs": images}, separators=pair).encode() for pair in ((",", ":"), (", ", ": "))]
     monkeypatch.setattr(json, "loads", None)
-    for separators in ((",", ":"), (", ", ": ")):
-        data = json.dumps({"inputs": [IMAGE.tolist()] * 3}, separators=separators).encode()
-        assert read_request(data, JSON, SPEC).tolist() == [IMAGE.tolist()] * 3
+    for data in requests:
+        assert read_request(data, JSON, SimpleNamespace(shape=(-1, *shape))).tolist() == images
 
 
 def test_largest_request_is_read_in_little_memory() -> None:

@@ -196,6 +196,7 @@ def test_time_left_follows_from_trials_of_the_same_network() -> None:
     progress.add("2", result(20, 0.9))
     assert progress.seconds_left() == pytest.approx(30)
     assert "0:00:15" in progress.describe(slots=2)
+    assert "0:00:30" in progress.describe(slots=0)  # before the first worker is there
 
 
 def test_progress_names_the_best_model_on_validation() -> None:

@@ -185,7 +185,7 @@ def test_class_with_too_few_images_for_its_floor_is_named_and_fails_nothing() ->
     wrong[-3:] = 0
     found = verdict(labels, wrong, labels, floors=floors)
     assert found.failures == []
-    assert "not held to it: c" in found.remarks[-1]
+    assert "a recall of 60.0 %, so not held to it: c" in found.remarks[-1]
     enough = as_labels(np.repeat([0, 1, 2], [500, 500, 30]))
     wrong = enough.copy()
     wrong[-30:] = 0

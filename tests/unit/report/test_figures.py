@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -148,6 +149,12 @@ def test_confusion_is_written_in_percent_of_the_true_class_without_rare_mistakes
     assert axis.get_title() == "dense"
 
 
+def test_confusion_is_shaded_by_the_root_of_its_share() -> None:
+    (axis,) = matrix().axes
+    shades_of_cells = [mpl.colors.to_rgba(patch.get_facecolor())[3] for patch in axis.patches]
+    assert shades_of_cells == pytest.approx([0.997**0.5, 0.003**0.5, 0.5, 0.75**0.5], abs=0.001)
+
+
 def test_recalls_of_all_models_are_drawn_by_class() -> None:
     (axis,) = recalls().axes
     dots = [(xs(line)[0], round(ys(line)[0])) for line in axis.lines if len(xs(line)) == 1]
@@ -219,6 +226,14 @@ def test_mosaic_lays_tiles_in_rows_with_gaps(signed: bool) -> None:
     corners = [float(shown[row, column]) for row, column in ((0, 0), (0, 3), (3, 0))]
     assert corners == ([1, 4, 9] if signed else [1, 2, 3])  # brightness grows with the square root
     assert np.isnan(shown[2]).all()
+
+
+def test_pixels_of_a_mosaic_are_square() -> None:
+    figure = inside.mosaic(np.ones((4, 2, 3), np.float32), "maps", columns=3)
+    (axis,) = figure.axes
+    rows, columns = pixels(axis.images[0]).shape
+    width, height = axis.get_position().size * figure.get_size_inches()
+    assert width / columns == pytest.approx(height / rows)
 
 
 def test_same_numbers_give_the_same_bytes(rendered: dict[str, bytes]) -> None:

@@ -142,6 +142,11 @@ def test_parts_of_the_variance_add_up_to_all_of_it() -> None:
         assert f"{100 * part / total:.0f}\u00a0%" in said
 
 
+def test_trainings_without_any_mistake_leave_no_variance_to_share() -> None:
+    said = answer(evidence(study=counted((0, 0, 0), (0, 0, 0)))).mean
+    assert said.count("0\u00a0%") == 3
+
+
 def test_claims_are_judged_by_the_trainings() -> None:
     found = claims(evidence(study=COUNTED))
     assert found is not None

@@ -132,6 +132,10 @@ def test_reliability_sets_confidence_beside_accuracy_bin_by_bin() -> None:
     assert found.accuracy.tolist() == pytest.approx([1, 2 / 3])
 
 
+def test_confidence_of_zero_belongs_to_the_first_bin_and_of_one_to_the_last() -> None:
+    assert reliability(np.array([0.0, 1.0, 1.0]), np.array([False, True, True]), bins=3).images.tolist() == [1, 0, 2]
+
+
 def test_empty_bin_holds_nothing() -> None:
     found = reliability(np.array([0.9]), np.array([True]), bins=3)
     assert [values.tolist() for values in found] == [[0, 0, 1], [0, 0, 0.9], [0, 0, 1]]
