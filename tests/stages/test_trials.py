@@ -1,8 +1,10 @@
 """How trials are spread over workers, with tasks that fail on purpose; the real ones: end_to_end/test_study.py."""
 
 import os
+import socket
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import psutil
 import pytest
 from distributed import Client, get_worker
 from distributed.client import FuturesCancelledError
+from distributed.comm import inproc
 from distributed.comm.core import CommClosedError
+from distributed.utils import _get_ip
 
 from fashion_mnist.errors import ClusterError
 from fashion_mnist.networks.dense import Params
@@ -83,6 +87,14 @@ def test_embedded_cluster_answers_on_this_machine_alone() -> None:
     with open_cluster(say=print):
         listening = [found for found in psutil.Process().net_connections() if found.status == psutil.CONN_LISTEN]
     assert {found.laddr.ip for found in listening} == {"127.0.0.1"}
+
+
+def test_embedded_cluster_opens_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    out_of_reach = partial(_get_ip, "255.255.255.255", 80, socket.AF_INET)  # instead of Dask's well-known host
+    monkeypatch.setattr(inproc, "get_ip", out_of_reach)
+    monkeypatch.setattr(inproc.global_manager, "_ip", None)
+    with open_cluster(say=print) as client:
+        assert client.submit(int, "1").result() == 1
 
 
 def test_two_studies_run_at_a_time_without_a_word_about_ports() -> None:
