@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from fashion_mnist.report import evidence as evidence_module
-from fashion_mnist.report import page as page_module
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.page import Report, make_report
 from fashion_mnist.report.sections import errors as errors_module
 from fashion_mnist.scores.metrics import METRICS, Metric
 from fashion_mnist.study.plan import Study
+from tests.unit.report.conftest import leave_figures_empty
 from tests.unit.report.evidence import CNN, DENSE, evidence, page_cells, predicted
 from tests.unit.report.studies import STUDY, counted, swept, with_errors
 from tests.unit.report.test_language import LANGUAGES
@@ -26,18 +26,8 @@ def english() -> Report:
 @pytest.fixture(scope="module")
 def russian() -> Report:
     with pytest.MonkeyPatch.context() as patch:
-        leave_pictures_empty(patch)
+        leave_figures_empty(patch)
         return make_report(evidence(language="ru", study=STUDY))
-
-
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing the figures of a whole page takes seconds."""
-    leave_pictures_empty(monkeypatch)
-
-
-def leave_pictures_empty(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(page_module, "render_svg", lambda _: b"")
 
 
 class Browser(HTMLParser):
@@ -74,7 +64,7 @@ def test_comparison_is_that_of_the_candidate_with_the_baseline(english: Report) 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize(("unit", "decimal"), [("share", "93.21 %"), ("number", "0.9321")])
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_figures")
 def test_new_metric_gets_its_row_without_a_text(
     language: str, unit: Any, decimal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +80,7 @@ def test_every_metric_has_a_row(language: str, english: Report, russian: Report)
     assert [name for name in names if f"\n| {name} |" not in page.replace("**", "")] == []
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_figures")
 def test_models_without_a_name_of_their_own_appear_under_that_of_the_code() -> None:
     report = make_report(evidence(models={"dense": DENSE, "cnn": CNN, "cnn_one_cycle": predicted(2, 3)}))
     assert page_cells(report.markdown, "**test accuracy**") == ["57.50 %", "95.00 %", "95.00 %"]
@@ -100,7 +90,7 @@ def test_models_without_a_name_of_their_own_appear_under_that_of_the_code() -> N
     assert "| cnn_one_cycle |" in report.markdown
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_figures")
 def test_synthetic_data_are_announced(english: Report) -> None:
     notice = Language("en").say("page.notice")
     page = make_report(evidence(dataset="synthetic")).markdown
@@ -171,7 +161,7 @@ def test_russian_page_holds_no_english_words(russian: Report) -> None:
     assert set(re.findall(r"[A-Za-z]+", text)) - names == {"float", "False", "True"}
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_figures")
 def test_every_text_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     used = set()
 
@@ -212,7 +202,7 @@ def test_tables_have_equally_many_cells_in_each_row(english: Report, russian: Re
 
 @pytest.mark.parametrize("study", [STUDY, None])
 @pytest.mark.parametrize("layers", [True, False])
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_figures")
 def test_page_has_no_trailing_space_no_double_blank_line_and_ends_in_one_newline(
     layers: bool, study: Study | None
 ) -> None:
@@ -226,7 +216,7 @@ def test_same_evidence_gives_the_same_bytes(english: Report) -> None:
     assert make_report(evidence(study=STUDY)) == english
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_figures")
 def test_page_on_a_folder_shows_its_names_and_nothing_of_the_article() -> None:
     for study in (None, STUDY):
         page = make_report(evidence(dataset="folder", study=study)).markdown
@@ -238,7 +228,7 @@ def test_page_on_a_folder_shows_its_names_and_nothing_of_the_article() -> None:
     assert "татье" not in russian
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("no_figures")
 def test_of_many_classes_the_hardest_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors_module, "MOST_SHOWN", 3)
     page = make_report(evidence(dataset="folder")).markdown

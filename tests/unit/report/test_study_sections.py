@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from fashion_mnist.report import page as page_module
 from fashion_mnist.report.evidence import PageSection
 from fashion_mnist.report.language import Language
 from fashion_mnist.report.page import make_report
@@ -15,16 +14,12 @@ from fashion_mnist.study.plan import KINDS, Study
 from tests.unit.report.evidence import evidence, rows
 from tests.unit.report.studies import STUDY, counted, swept, with_errors, without
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 say = Language("en").say
 DENSE, CNN = "dense network", "convolutional network"
 # 87.5 % and 95 % of forty images; three trainings each.
 COUNTED = counted((4, 5, 6), (1, 2, 3))
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing the figures of a whole page would take seconds."""
-    monkeypatch.setattr(page_module, "render_svg", lambda _: b"")
 
 
 def replicated(study: Study, *, dataset: str = "fashion_mnist") -> PageSection:
